@@ -1,0 +1,176 @@
+"""A domain is everything needed for one kind of picture: a folder with `domain.json` and weights. Pure data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing, did_you_mean
+
+PACKAGE = Path(__file__).resolve().parent
+DOMAIN_FILE = "domain.json"
+DIRECTIONS_FOLDER = "editing_directions"
+DEFAULT_FILES = {
+    "generator": "generator.safetensors",
+    "w_encoder": "w_encoder.safetensors",
+    "hypernetwork": "hypernetwork.safetensors",
+    "identity": "identity.safetensors",
+    "attributes": "attributes.safetensors",
+    "text": "text.safetensors",
+}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of picture, as data. Networks are built from the five config mappings by `weights.load.load_models`.
+
+    Attributes:
+        name: Short name, also written into every inversion made in the domain.
+        title: What the page calls it.
+        folder: Where `domain.json` and the weights lie.
+        resolution: Side of the generator's picture in pixels.
+        input_size: Side in pixels that the encoder and the hypernetwork look at.
+        crop: Rule that cuts a face out of a photo; "ffhq" is the only one so far.
+        refinement_steps: Passes of the hypernetwork when the caller does not say.
+        licence: Licence of the weights.
+        description: One or two sentences for a newcomer: what it draws, what it cannot do.
+        generator: Fields of `models.layer_table.GeneratorConfig`.
+        w_encoder: Configuration of the W encoder.
+        hypernetwork: Configuration of the hypernetwork.
+        identity: Configuration of the identity network.
+        attributes: Configuration of the attribute network.
+        files: Part name -> file name inside `folder`.
+        directions: Folder with the edits' `manifest.json`.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    resolution: int
+    input_size: int
+    crop: str = "ffhq"
+    refinement_steps: int = 5
+    licence: str = ""
+    description: str = ""
+    generator: Mapping[str, Any] = field(default_factory=dict)
+    w_encoder: Mapping[str, Any] = field(default_factory=dict)
+    hypernetwork: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
+    directions: Path = Path(DIRECTIONS_FOLDER)
+
+    def path(self, part: str) -> Path:
+        """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
+        return self.folder / self.files[part]
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """Where a domain that comes with the project lies."""
+
+    folder: Path
+    directions: Path
+
+
+# Directions of built-in domains sit at the repository's root, where people who add one look for them.
+BUILT_IN: dict[str, BuiltIn] = {
+    "portraits": BuiltIn(PACKAGE / "weights" / "portraits", PACKAGE.parent / DIRECTIONS_FOLDER / "portraits"),
+}
+
+
+def list_domains() -> list[Domain]:
+    """Read every built-in domain.
+
+    Raises:
+        WeightsMissing: A built-in folder is incomplete.
+        WeightsCorrupt: Its `domain.json` cannot be understood.
+    """
+    return [get_domain(name) for name in BUILT_IN]
+
+
+def get_domain(name_or_folder: str | Path) -> Domain:
+    """Find a domain by its name, or by the folder that holds it.
+
+    Args:
+        name_or_folder: A built-in name such as "portraits", or a folder with a `domain.json`. The folder's own
+            `editing_directions/` is used when `domain.json` does not name another.
+
+    Raises:
+        UnknownDomain: Neither a name nor a folder; suggests the nearest name.
+        WeightsMissing: The folder has no `domain.json`.
+        WeightsCorrupt: Its `domain.json` cannot be understood.
+    """
+    name = str(name_or_folder)
+    if name in BUILT_IN:
+        row = BUILT_IN[name]
+        return read_domain(row.folder, row.directions)
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        return read_domain(folder)
+    raise UnknownDomain(
+        f"There is no domain and no folder called '{name}'; {did_you_mean(name, BUILT_IN)}"
+        if name
+        else f"The name of the domain is empty; {did_you_mean(name, BUILT_IN)}"
+    )
+
+
+def read_domain(folder: Path, directions: Path | None = None) -> Domain:
+    """Read a folder's `domain.json`.
+
+    Args:
+        folder: The domain's folder.
+        directions: Folder of its edits; default: the one `domain.json` names, else `folder/editing_directions`.
+
+    Raises:
+        WeightsMissing: There is no `domain.json`.
+        WeightsCorrupt: It is not JSON, lacks a field, has an unknown one, or one of the wrong type.
+    """
+    path = folder / DOMAIN_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsMissing(f"The folder {folder} holds no domain: its {DOMAIN_FILE} is missing.") from None
+    except OSError as error:
+        raise WeightsMissing(f"Could not read {path}: {error.strerror or error}.") from None
+    except ValueError:  # covers both bad JSON and bad UTF-8
+        raise WeightsCorrupt(f"{path} is not valid JSON; restore or rewrite it.") from None
+    if not isinstance(record, dict):
+        raise WeightsCorrupt(f"{path} must hold one JSON object with the domain's fields.")
+    _check_record(path, record)
+    named = record.pop("directions", None)
+    if directions is None:
+        directions = folder / (named or DIRECTIONS_FOLDER)
+    files = {**DEFAULT_FILES, **record.pop("files", {})}
+    return Domain(**record, folder=folder, directions=directions, files=files)
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "Path": (str, "text"),
+    "Mapping[str, Any]": (dict, "an object"),
+    "Mapping[str, str]": (dict, "an object"),
+}
+
+
+def _check_record(path: Path, record: dict[str, Any]) -> None:
+    """Raise `WeightsCorrupt` when the record is not what `Domain` is made from."""
+    known = {row.name: row for row in fields(Domain) if row.name != "folder"}
+    for name in record:
+        if name not in known:
+            raise WeightsCorrupt(f"{path} has an unknown field '{name}'; {did_you_mean(name, known)}")
+    for name, row in known.items():
+        if name not in record:
+            if row.default is MISSING and row.default_factory is MISSING:
+                raise WeightsCorrupt(f"{path} lacks the field '{name}'.")
+            continue
+        kind, words = _KINDS[str(row.type)]
+        value = record[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise WeightsCorrupt(f"{path}: the field '{name}' must be {words}.")
+        if kind is int and not 1 <= value <= 4096:
+            raise WeightsCorrupt(f"{path}: the field '{name}' must lie between 1 and 4096.")
