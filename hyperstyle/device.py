@@ -31,7 +31,9 @@ def resolve_device(name: str = "auto") -> torch.device:
     if kind == "mps" and not has_mps:
         raise DeviceMissing("This machine has no Apple GPU PyTorch can use; choose --device cpu or auto.")
     if index and int(index) >= torch.cuda.device_count():
-        raise DeviceMissing(f"There is no device '{name}'; this machine has {torch.cuda.device_count()} CUDA device(s).")
+        raise DeviceMissing(
+            f"There is no device '{name}'; this machine has {torch.cuda.device_count()} CUDA device(s)."
+        )
     return torch.device(kind, int(index)) if index else torch.device(kind)
 
 

@@ -1,7 +1,7 @@
 """Failures a person can act on.
 
-Every class here carries one clear sentence: what happened and what to do next. The command line prints it and exits with
-`exit_code`; the page shows it as a message. Anything else that escapes is a bug in this project.
+Every class here carries one clear sentence: what happened and what to do next. The command line prints it and exits
+with `exit_code`; the page shows it as a message. Anything else that escapes is a bug in this project.
 """
 
 from __future__ import annotations
