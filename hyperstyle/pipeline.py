@@ -1,0 +1,376 @@
+"""HyperStyle from photo to edited face. START READING HERE.
+
+    photo --align--> face --invert--> Inversion --render--> picture --paste_back--> photo
+                      |                   ^           ^
+                      |   encoder: w      |           |  edits:  w + w_shift          (sliders)
+                      +-- hypernetwork: --+           |  text:   styles + style_shift (words)
+                          one code per layer          +- offsets: weight x (1 + delta)
+
+Models are shared and never change. Everything about one face is in its `Inversion`, a small value that the caller
+keeps, so any number of people can use one `HyperStyle` at once. The only state in here is a bounded cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hyperstyle import metrics
+from hyperstyle.device import resolve_device, set_threads
+from hyperstyle.domains import Domain, get_domain
+from hyperstyle.editing import DirectionEdits, EditRow, TextEdit
+from hyperstyle.errors import BadStrength, NoSuchFace, ShapeMismatch, UsageError, WrongDomain
+from hyperstyle.images import open_photo, to_photo, to_tensor
+from hyperstyle.inversion import METHODS
+from hyperstyle.latents import Deltas, Inversion, Styles
+from hyperstyle.weights.load import DomainModels, load_models
+
+if TYPE_CHECKING:
+    from hyperstyle.alignment import AlignedFace
+    from hyperstyle.editing.styleclip import TextEditor
+
+Photo = str | Path | bytes | Image.Image
+
+MAX_STEPS = 20  # published results stop improving after about five; more is a mistyped number
+MAX_OFFSET_STRENGTH = 4.0
+CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
+
+
+def load(domain: str | Path = "portraits", device: str = "auto") -> HyperStyle:
+    """Load a domain's models, ready to use.
+
+    Args:
+        domain: Name of a built-in domain, or a folder with a `domain.json`.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        UnknownDomain: There is no such domain.
+        WeightsMissing: A weights file is not there (also `WeightsCorrupt`, `ForeignWeights`).
+        DeviceMissing: This machine lacks the device.
+    """
+    set_threads()
+    row = get_domain(domain)
+    return HyperStyle(row, load_models(row, resolve_device(device)))
+
+
+def list_edits(domain: str | Path = "portraits") -> list[EditRow]:
+    """List the edits a domain offers, without loading its models."""
+    return DirectionEdits(get_domain(domain).directions).rows
+
+
+class HyperStyle:
+    """One domain's models behind five verbs: align, invert, render, paste_back, measure.
+
+    Safe to share between threads.
+
+    Args:
+        domain: The row the models were built from.
+        models: Its networks, in evaluation mode and on one device.
+        cache_bytes: Upper bound for materialised offsets; the face in use is always kept.
+    """
+
+    def __init__(self, domain: Domain, models: DomainModels, cache_bytes: int = CACHE_BYTES) -> None:
+        self.domain = domain
+        self.models = models
+        self.device = models.generator.w_avg.device
+        self._directions = DirectionEdits(domain.directions)
+        self._deltas = _DeltaCache(cache_bytes)
+        self._text_editor: TextEditor | None = None
+        self._text_lock = threading.Lock()
+
+    @property
+    def edits(self) -> list[EditRow]:
+        """The sliders on offer, in the manifest's order."""
+        return list(self._directions.rows)
+
+    # photo -> face
+
+    def align(self, photo: Photo, face: int | Literal["largest"] = "largest") -> AlignedFace:
+        """Find the faces in a photo and cut one out.
+
+        Args:
+            photo: A path, the bytes of a file or a PIL picture.
+            face: "largest", or a number counted from 0 in order of size.
+
+        Raises:
+            NoFaceFound: There is no usable face.
+            NoSuchFace: There are fewer faces than that.
+            UnreadableImage: The file is not a picture (also `PhotoTooLarge`).
+        """
+        faces = self.align_all(photo)
+        index = 0 if face == "largest" else face
+        if not isinstance(index, int) or not 0 <= index < len(faces):
+            count = "only face 0 was found" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
+            raise NoSuchFace(f"There is no face {face} in this photo; {count}, the largest first.")
+        return faces[index]
+
+    def align_all(self, photo: Photo) -> list[AlignedFace]:
+        """Find every face in a photo and cut each out, the largest first; raises as `align` does."""
+        from hyperstyle.alignment import align_faces  # brings MediaPipe, which a machine that only edits may lack
+
+        return align_faces(open_photo(photo), size=max(256, self.domain.resolution))
+
+    # face -> inversion
+
+    def target(self, face: AlignedFace | Image.Image) -> Tensor:
+        """Turn an aligned face into what the networks compare with.
+
+        Args:
+            face: From `align`, or a PIL picture that already is such a crop.
+
+        Returns:
+            (1, 3, resolution, resolution) in [-1, 1], on the models' device.
+        """
+        picture = face if isinstance(face, Image.Image) else face.picture
+        return to_tensor(picture.convert("RGB"), self.domain.resolution).to(self.device)
+
+    def invert(
+        self,
+        face: AlignedFace | Image.Image,
+        steps: int | None = None,
+        on_step: Callable[[int, Tensor], None] | None = None,
+    ) -> Inversion:
+        """Find the latent and the weight offsets with which the generator draws this very face.
+
+        Args:
+            face: From `align`, or a PIL picture that already is such a crop.
+            steps: Passes of the hypernetwork; None for the domain's own number, 0 for the encoder alone.
+            on_step: Called with (0, picture) after the encoder and (i, picture) after refinement step i; pictures are
+                (1, 3, resolution, resolution) in [-1, 1].
+
+        Raises:
+            UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`.
+        """
+        steps = self.domain.refinement_steps if steps is None else steps
+        if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
+            raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
+        inverter = METHODS["hyperstyle"](self.models, steps=steps)
+        with torch.inference_mode():
+            return inverter.invert(self.target(face), on_step)
+
+    # inversion -> picture
+
+    def render(
+        self,
+        inversion: Inversion,
+        edits: Mapping[str, float] | None = None,
+        text: Sequence[TextEdit] = (),
+        offset_strength: float = 1.0,
+        resolution: int | None = None,
+    ) -> Image.Image:
+        """Draw an inverted face, edited.
+
+        Args:
+            inversion: One face, made in this domain.
+            edits: Strength by edit name, in each edit's own unit; 0 changes nothing. Any number of them add up.
+            text: Prompts with strengths, added on top.
+            offset_strength: 0 draws the encoder's face, 1 the refined one; in between and beyond is allowed.
+            resolution: Stop at this smaller power of two for a quick preview; None for the full picture.
+
+        Raises:
+            WrongDomain: The inversion belongs to another domain.
+            UnknownEdit: There is no such edit.
+            BadStrength: A strength is not finite or absurd.
+            BadPrompt: A prompt is empty or too long (also `UnknownPrompt`).
+            ShapeMismatch: The inversion holds several faces; use `draw`.
+        """
+        if inversion.w_plus.shape[0] != 1:
+            raise ShapeMismatch(f"This inversion holds {inversion.w_plus.shape[0]} faces; render them one by one.")
+        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution))
+
+    def draw(
+        self,
+        inversion: Inversion,
+        edits: Mapping[str, float] | None = None,
+        text: Sequence[TextEdit] = (),
+        offset_strength: float = 1.0,
+        resolution: int | None = None,
+    ) -> Tensor:
+        """As `render`, for any number of faces at once and as a tensor.
+
+        Returns:
+            (B, 3, resolution, resolution), nominally in [-1, 1], on the models' device.
+        """
+        self._check_domain(inversion)
+        check_strength("The offset strength", offset_strength, MAX_OFFSET_STRENGTH)
+        if resolution is not None and resolution not in self.resolutions:
+            choices = ", ".join(map(str, self.resolutions))
+            raise UsageError(f"This domain draws at {choices} px, not at {resolution} px.")
+        generator = self.models.generator
+        with torch.inference_mode():
+            styles = self._styles(inversion, edits or {}, text)
+            return generator.render(styles, self._offsets(inversion, offset_strength), resolution=resolution)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Sizes in pixels that `render` can stop at, smallest first."""
+        return tuple(2**i for i in range(3, self.domain.resolution.bit_length()))
+
+    def paste_back(
+        self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
+    ) -> Image.Image:
+        """Put an edited face back where it was cut out; pixels outside the feathered mask stay exactly as they were.
+
+        Args:
+            photo: The photo `face` was cut from.
+            face: From `align`.
+            picture: From `render`.
+            feather: Width of the soft edge as a fraction of the crop; None for the default.
+        """
+        from hyperstyle.alignment import paste_back
+
+        options = {} if feather is None else {"feather": feather}
+        result, _ = paste_back(open_photo(photo), face, picture, **options)
+        return result
+
+    def measure(self, target: Tensor, reconstruction: Tensor) -> dict[str, float]:
+        """Compare a reconstruction with its target.
+
+        Args:
+            target: (B, 3, H, W) in [-1, 1].
+            reconstruction: Of the same shape.
+
+        Returns:
+            Means over the batch: `identity` (cosine similarity, 1 is the same), `perceptual` (0 is the same), `l2`
+            (mean squared difference), `ms_ssim` (1 is the same) and `psnr` (dB).
+        """
+        with torch.inference_mode():
+            return {name: float(values.mean()) for name, values in self.measure_each(target, reconstruction).items()}
+
+    def measure_each(self, target: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        """As `measure`, with one value per picture: (B,) tensors."""
+        target, reconstruction = target.to(self.device), reconstruction.to(self.device).clamp(-1, 1)
+        with torch.inference_mode():
+            return {
+                "identity": metrics.identity(self.models.identity, target, reconstruction),
+                "perceptual": metrics.perceptual(self.models.attributes, target, reconstruction),
+                "l2": metrics.l2(target, reconstruction),
+                "ms_ssim": metrics.ms_ssim(target, reconstruction),
+                "psnr": metrics.psnr(target, reconstruction),
+            }
+
+    @property
+    def text_editor(self) -> TextEditor:
+        """The editor behind text prompts; its model is loaded on first use.
+
+        Raises:
+            WeightsMissing: The domain has no text model.
+        """
+        with self._text_lock:
+            if self._text_editor is None:
+                from hyperstyle.editing.styleclip import TextEditor
+
+                self._text_editor = TextEditor.load(self.domain, self.models.generator)
+            return self._text_editor
+
+    def _styles(self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit]) -> Styles:
+        """Per-layer styles of the edited face."""
+        w_plus = inversion.w_plus.to(self.device)
+        for name, strength in edits.items():
+            if strength != 0:
+                w_plus = w_plus + self._directions.shift(name, strength).to(self.device)
+            else:
+                self._directions.row(name)  # a mistyped name is an error at any strength
+        styles = self.models.generator.to_styles(w_plus)
+        for edit in text:
+            shift = self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
+            styles = tuple(style + part.to(style) for style, part in zip(styles, shift, strict=True))
+        return styles
+
+    def _offsets(self, inversion: Inversion, strength: float) -> Deltas | None:
+        """Materialised weight offsets, from the cache where possible."""
+        if not inversion.codes or inversion.steps == 0 or strength == 0:
+            return None
+        deltas = self._deltas.get(inversion, self._materialise)
+        # Offsets are linear in their strength, so one cached form serves every position of that slider.
+        return deltas if strength == 1 else {name: delta * strength for name, delta in deltas.items()}
+
+    def _materialise(self, inversion: Inversion) -> dict[str, Tensor]:
+        codes = {name: code.to(self.device) for name, code in inversion.codes.items()}
+        return self.models.hypernetwork.deltas(codes, steps=inversion.steps)
+
+    def _check_domain(self, inversion: Inversion) -> None:
+        if inversion.domain != self.domain.name:
+            raise WrongDomain(
+                f"This face was rebuilt in the domain '{inversion.domain}', but '{self.domain.name}' is loaded; "
+                f"load '{inversion.domain}' or rebuild the face from its photo."
+            )
+        layers, width = self.models.generator.num_ws, self.models.generator.config.w_dim
+        if tuple(inversion.w_plus.shape[1:]) != (layers, width):
+            raise WrongDomain(
+                f"This face's latent is {tuple(inversion.w_plus.shape[1:])}, but the domain '{self.domain.name}' "
+                f"needs ({layers}, {width}); rebuild the face from its photo."
+            )
+
+
+def check_strength(what: str, strength: float, limit: float) -> None:
+    """Refuse a strength that cannot be meant.
+
+    Args:
+        what: Start of the sentence, for example "The offset strength".
+        strength: The number to check.
+        limit: Largest magnitude allowed.
+
+    Raises:
+        BadStrength: Not a finite number, or beyond the limit.
+    """
+    if not isinstance(strength, int | float) or not math.isfinite(strength):
+        raise BadStrength(f"{what} must be an ordinary number, not {strength}.")
+    if abs(strength) > limit:
+        raise BadStrength(f"{what} must lie between {-limit:g} and {limit:g}, not {strength:g}.")
+
+
+class _DeltaCache:
+    """Materialised offsets of the faces used last, bounded in bytes; thread-safe.
+
+    Keyed by content, so the same face loaded twice, or in two sessions, is materialised once.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, inversion: Inversion, make: Callable[[Inversion], dict[str, Tensor]]) -> dict[str, Tensor]:
+        key = self.key(inversion)
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+        deltas = make(inversion)  # outside the lock: one person's new face must not stop another's slider
+        with self._lock:
+            self._entries[key] = deltas
+            self._entries.move_to_end(key)
+            while len(self._entries) > 1 and self.bytes_held() > self._max_bytes:
+                self._entries.popitem(last=False)
+        return deltas
+
+    def bytes_held(self) -> int:
+        return sum(_bytes(delta) for deltas in self._entries.values() for delta in deltas.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @staticmethod
+    def key(inversion: Inversion) -> bytes:
+        """Hash of everything the offsets depend on: codes and number of steps (not the latent)."""
+        digest = hashlib.sha256(str(inversion.steps).encode())
+        for name in sorted(inversion.codes):
+            code = inversion.codes[name].detach().to("cpu", torch.float32).contiguous()
+            digest.update(f"{name}{tuple(code.shape)}".encode())
+            digest.update(code.numpy().tobytes())
+        return digest.digest()
+
+
+def _bytes(tensor: Tensor) -> int:
+    """Memory a tensor really occupies: an offset expanded over kernel positions counts once."""
+    return tensor.untyped_storage().nbytes()
