@@ -1,4 +1,4 @@
-"""Numbers that say how alike two pictures are: (B, 3, H, W) in [-1, 1] twice, back comes one value per picture, (B,)."""
+"""Numbers that say how alike two pictures are: (B, 3, H, W) in [-1, 1] twice in, one value per picture (B,) out."""
 
 from __future__ import annotations
 

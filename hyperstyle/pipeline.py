@@ -67,6 +67,19 @@ def list_edits(domain: str | Path = "portraits") -> list[EditRow]:
     return DirectionEdits(get_domain(domain).directions).rows
 
 
+def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) -> AlignedFace:
+    """Pick one of the faces of a photo, given largest first.
+
+    Raises:
+        NoSuchFace: There are fewer faces than that.
+    """
+    index = 0 if face == "largest" else face
+    if not isinstance(index, int) or not 0 <= index < len(faces):
+        count = "only face 0 was found" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
+        raise NoSuchFace(f"There is no face {face} in this photo; {count}, the largest first.")
+    return faces[index]
+
+
 class HyperStyle:
     """One domain's models behind five verbs: align, invert, render, paste_back, measure.
 
@@ -106,12 +119,7 @@ class HyperStyle:
             NoSuchFace: There are fewer faces than that.
             UnreadableImage: The file is not a picture (also `PhotoTooLarge`).
         """
-        faces = self.align_all(photo)
-        index = 0 if face == "largest" else face
-        if not isinstance(index, int) or not 0 <= index < len(faces):
-            count = "only face 0 was found" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
-            raise NoSuchFace(f"There is no face {face} in this photo; {count}, the largest first.")
-        return faces[index]
+        return choose_face(self.align_all(photo), face)
 
     def align_all(self, photo: Photo) -> list[AlignedFace]:
         """Find every face in a photo and cut each out, the largest first; raises as `align` does."""

@@ -1,0 +1,7 @@
+"""`python -m hyperstyle`."""
+
+import sys
+
+from hyperstyle.cli import main
+
+sys.exit(main())

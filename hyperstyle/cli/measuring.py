@@ -1,0 +1,67 @@
+"""`evaluate` and `benchmark`: how good, how fast."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperstyle.cli import shared
+from hyperstyle.cli.shared import DeviceOption, DomainOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(
+        epilog=shared.examples("evaluate --domain portraits", "evaluate --domain portraits --n 20 --out quick.md")
+    )(evaluate)
+    app.command(
+        epilog=shared.examples("benchmark", "benchmark --domain portraits --random-weights --out timings.json")
+    )(benchmark)
+
+
+def evaluate(
+    domain: DomainOption = "portraits",
+    n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", help="Markdown file; the numbers go into a JSON file beside it.", metavar="FILE.md")
+    ] = Path("docs/results.md"),
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure a domain on held-out pictures and write a page of results."""
+    shared.make_folder(out.parent)
+    shared.check_folder(out)
+    pipeline = shared.load_pipeline(domain, device)
+    from hyperstyle import evaluation
+
+    with shared.progress("measuring", len(evaluation.QUESTIONS)) as bar:
+        results = evaluation.evaluate(pipeline, n=n, seed=seed, on_question=bar.advance)
+    command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --out {out}"
+    shared.write_text(out, evaluation.to_markdown(results, command))
+    shared.write_json(out.with_suffix(".json"), results)
+    print(out)
+
+
+def benchmark(
+    domain: DomainOption = "portraits",
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Time untrained networks of the same sizes.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the numbers to a file.", metavar="FILE.json")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Time every stage from face to edited picture; prints JSON."""
+    if out is not None:
+        shared.check_folder(out)
+    from hyperstyle import benchmark as timing
+
+    with shared.progress("timing", len(timing.STAGES)) as bar:
+        results = timing.benchmark(domain, device, random_weights, on_stage=bar.advance)
+    if out is not None:
+        shared.write_json(out, results)
+    print(json.dumps(results, indent=2))

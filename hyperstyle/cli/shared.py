@@ -1,0 +1,145 @@
+"""What every command shares: common options, the progress bar, small conversions of arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from hyperstyle.errors import CannotWrite, UsageError
+
+if TYPE_CHECKING:
+    from hyperstyle.pipeline import HyperStyle
+
+DomainOption = Annotated[
+    str, typer.Option("--domain", help="Name of a built-in domain, or a folder with a domain.json.", metavar="NAME")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="DEVICE")]
+FaceOption = Annotated[
+    str, typer.Option("--face", help="largest, or a number counted from 0 in order of size.", metavar="FACE")
+]
+StepsOption = Annotated[
+    int | None,
+    typer.Option("--steps", help="Refinement steps; 0 is the encoder alone, default is the domain's own.", metavar="N"),
+]
+
+
+def examples(*lines: str) -> str:
+    """Format example command lines for the end of a help page."""
+    return "\n\n".join(["Examples:", *(f"python -m hyperstyle {line}".replace("[", r"\[") for line in lines)])
+
+
+def load_pipeline(domain: str, device: str) -> HyperStyle:
+    """Load a domain behind a spinner."""
+    with progress("loading the models"):
+        from hyperstyle.pipeline import load
+
+        return load(domain, device)
+
+
+class Bar:
+    """Handle on the progress bar of a running command."""
+
+    def __init__(self, display: Progress, description: str, total: int | None) -> None:
+        self._display = display
+        self._task = display.add_task(description, total=total)
+
+    def advance(self, description: str | None = None) -> None:
+        """Count one piece of work as done, optionally naming the next."""
+        self._display.update(self._task, advance=1, description=description)
+
+
+@contextmanager
+def progress(description: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a bar (a spinner without a total) on stderr while the block runs; nothing when stderr is no terminal."""
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    columns += [MofNCompleteColumn(), TimeElapsedColumn()] if total is not None else [TimeElapsedColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        yield Bar(display, description, total)
+
+
+def parse_face(value: str) -> int | Literal["largest", "all"]:
+    """Understand `--face`."""
+    if value in ("largest", "all"):
+        return value  # type: ignore[return-value]  # the test above narrows it to the literals
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"--face takes largest, all or a number, not '{value}'.") from None
+
+
+def parse_one_face(value: str) -> int | Literal["largest"]:
+    """Understand `--face` where one face is meant."""
+    face = parse_face(value)
+    if face == "all":
+        raise UsageError("--face all is only for the align command; here, choose largest or a number.")
+    return face
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a result path whose folder does not exist, before any long work starts.
+
+    Raises:
+        CannotWrite: No such folder, or `path` itself is a folder.
+    """
+    if path.is_dir():
+        raise CannotWrite(f"{path} is a folder; give the name of a file.")
+    if not path.parent.is_dir():
+        raise CannotWrite(f"There is no folder {path.parent}; create it first or choose another place.")
+
+
+def make_folder(path: Path) -> None:
+    """Create the folder results go to.
+
+    Raises:
+        CannotWrite: It cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _cannot_write(path, error)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        CannotWrite: The disk is full, or the folder cannot be written to.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        _cannot_write(path, error)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all; raises as `write_text` does."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _cannot_write(path: Path, error: OSError) -> NoReturn:
+    raise CannotWrite(f"Could not write {path}: {error.strerror or error}.") from None
+
+
+class Stopwatch:
+    """Seconds between laps, for reports."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap (or the start), rounded to a tenth of a millisecond."""
+        now = time.perf_counter()
+        elapsed_s, self._last = now - self._last, now
+        return round(elapsed_s, 4)

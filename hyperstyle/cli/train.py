@@ -1,0 +1,59 @@
+"""`train`: make a domain's weights, one stage at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperstyle.cli import shared
+from hyperstyle.cli.shared import DeviceOption, DomainOption
+from hyperstyle.errors import UsageError, did_you_mean
+
+# In the order in which they build on each other.
+STAGES = (
+    "data",
+    "attributes",
+    "identity",
+    "generator",
+    "encoder",
+    "hypernetwork",
+    "clip",
+    "directions",
+    "relevance",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command(
+        epilog=shared.examples(
+            "train generator --domain portraits --minutes 60",
+            "train hypernetwork --domain my_domain --device cuda --steps 20000",
+            "train encoder --smoke --out runs/try",
+        )
+    )(train)
+
+
+def train(
+    stage: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.", metavar="STAGE")],
+    domain: DomainOption = "portraits",
+    steps: Annotated[int | None, typer.Option("--steps", help="Training steps in all.", min=1)] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Stop after this long.", min=0)] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for weights, card and sample sheets.", metavar="FOLDER")
+    ] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A few steps of a 32 px model, to see that it runs.")] = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train one stage of a domain from nothing, or go on where it stopped."""
+    if stage not in STAGES:
+        raise UsageError(f"There is no training stage called '{stage}'; {did_you_mean(stage, STAGES)}")
+    from hyperstyle.training.stages import run_stage
+
+    run_stage(
+        stage, domain, steps=steps, minutes=minutes, resume=resume, seed=seed, device=device, out=out, smoke=smoke
+    )
