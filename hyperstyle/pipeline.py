@@ -29,7 +29,7 @@ from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit
 from hyperstyle.errors import BadStrength, NoSuchFace, ShapeMismatch, UsageError, WrongDomain
-from hyperstyle.images import open_photo, to_photo, to_tensor
+from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Deltas, Inversion, Styles
 from hyperstyle.weights.load import DomainModels, load_models
@@ -37,8 +37,6 @@ from hyperstyle.weights.load import DomainModels, load_models
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.editing.styleclip import TextEditor
-
-Photo = str | Path | bytes | Image.Image
 
 MAX_STEPS = 20  # published results stop improving after about five; more is a mistyped number
 MAX_OFFSET_STRENGTH = 4.0
