@@ -1,0 +1,1 @@
+"""A small drawn world whose truth is known: parameters in, portraits out."""

@@ -1,0 +1,133 @@
+"""Parameters in, portraits out: sphere tracing, soft shading and compositing, batched and differentiable-free.
+
+Orthographic rays march through the signed distances of `geometry`; `appearance` says what colour a point has.
+Drawn in the FFHQ-aligned frame: eyes and mouth sit where alignment puts them in photographs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hyperstyle.synthetic import appearance, geometry
+from hyperstyle.synthetic.geometry import Column, Point
+
+_NEAR, _FAR = 1.75, -1.9
+_STEPS = 22
+
+
+class Surfaces:
+    """Distances of all surfaces at one set of points, and their union."""
+
+    def __init__(self, p: Column, world: Point) -> None:
+        head_frame = geometry.rotate(p, world, inverse=True)
+        skin = geometry.head(p, head_frame)
+        self.point = head_frame
+        bristle = (0.07 * p["beard"] * geometry.beard_amount(p, head_frame)) + (
+            0.045 * p["moustache"] * geometry.moustache_amount(p, head_frame)
+        )
+        self.head = skin - bristle
+        self.neck = geometry.neck(p, world)
+        self.torso = geometry.torso(p, world)
+        self.hair = geometry.hair(p, head_frame)
+        self.skin = geometry.smooth_min(self.head, self.neck, 0.12)
+        self.body = geometry.smooth_min(self.skin, self.torso, 0.10)
+        self.union = torch.minimum(self.body, self.hair)
+
+
+def _distance(p: Column, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return Surfaces(p, Point(x, y, z)).union
+
+
+def _march(p: Column, x: Tensor, y: Tensor, step: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+    """Depth of the first surface along each ray, and how close each ray came to any surface."""
+    z = torch.full_like(x, _NEAR)
+    nearest = torch.full_like(x, 10.0)
+    for _ in range(_STEPS):
+        d = step(p, x, y, z)
+        nearest = torch.minimum(nearest, d)
+        z = (z - 0.95 * d).clamp(_FAR, _NEAR)
+    return z, nearest
+
+
+def _shade_points(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, px: Tensor) -> Tensor:
+    """Colour of every ray's hit point over the background: (B, 3, N), linear light."""
+    h = 0.012
+    s = Surfaces(p, Point(x, y, z))
+    nx = _distance(p, x + h, y, z) - s.union
+    ny = _distance(p, x, y + h, z) - s.union
+    nz = _distance(p, x, y, z + h) - s.union
+    inv = (nx * nx + ny * ny + nz * nz + 1e-12).rsqrt()
+    normal = Point(nx * inv, ny * inv, nz * inv)
+    reach = 0.16
+    open_air = _distance(p, x + normal.x * reach, y + normal.y * reach, z + normal.z * reach)
+    occlusion = (open_air / reach).clamp(0.22, 1)
+    colour = appearance.surface_colour(p, s.point, Point(x, y, z), normal, s, occlusion, px)
+    tolerance = px.clamp(min=0.014)  # rays along a surface converge slowly: finer than this they would leave gaps
+    cover = (1.3 - nearest / tolerance).clamp(0, 1)[:, None]
+    return colour * cover + appearance.background(p, x, y) * (1 - cover)
+
+
+def _grid(p: Column, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """World x and y of every pixel centre, (B, N), and the width of a pixel, (B, 1)."""
+    centre, ax, ay = geometry.camera(p)
+    t = (torch.arange(size, device=centre.device, dtype=torch.float32) + 0.5) / size * 2 - 1
+    v, u = torch.meshgrid(t, t, indexing="ij")
+    u, v = u.reshape(1, -1), v.reshape(1, -1)
+    x = centre[:, :1] + u * ax[:, :1] + v * ay[:, :1]
+    y = centre[:, 1:] + u * ax[:, 1:] + v * ay[:, 1:]
+    return x, y, ax.norm(dim=1, keepdim=True) * (2 / size)
+
+
+def render(
+    parameters: Mapping[str, Tensor],
+    size: int,
+    details: Mapping[str, Tensor] | None = None,
+    supersample: int = 1,
+    compiled: bool = False,
+) -> Tensor:
+    """Draw portraits.
+
+    Args:
+        parameters: Name -> (B,) tensor (see `parameters.PARAMETERS`).
+        size: Side of the square picture in pixels; any resolution.
+        details: Beyond-domain details by name -> (B, ...) tensors (see `details`); None draws plain portraits.
+        supersample: Render at this multiple of `size` and average: smoother edges, proportionally slower.
+        compiled: Use `torch.compile` for the marching and shading (worth it for thousands of pictures).
+
+    Returns:
+        (B, 3, size, size) float RGB in [-1, 1].
+    """
+    p = geometry.columns(parameters)
+    side = size * supersample
+    x, y, px = _grid(p, side)
+    step, shade = (_compiled_distance(), _compiled_shade()) if compiled else (_distance, _shade_points)
+    z, nearest = _march(p, x, y, step)
+    light = shade(p, x, y, z, nearest, px)
+    light = appearance.glasses(p, light, x, y, px)
+    if details:
+        from hyperstyle.synthetic import details as beyond
+
+        light = beyond.paint(p, details, light, x, y, z, px)
+    picture = light.clamp(0, 1).pow(1 / 2.2).reshape(-1, 3, side, side)
+    if supersample > 1:
+        picture = F.avg_pool2d(picture, supersample)
+    return picture * 2 - 1
+
+
+_cache: dict[str, Callable[..., Tensor]] = {}
+
+
+def _compiled_distance() -> Callable[..., Tensor]:
+    if "distance" not in _cache:
+        _cache["distance"] = torch.compile(_distance, dynamic=False)
+    return _cache["distance"]
+
+
+def _compiled_shade() -> Callable[..., Tensor]:
+    if "shade" not in _cache:
+        _cache["shade"] = torch.compile(_shade_points, dynamic=False)
+    return _cache["shade"]
