@@ -1,0 +1,101 @@
+"""What an edit is: a row for a slider, or a prompt with a strength."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hyperstyle.errors import BadStrength
+
+ABSURD_FACTOR = 4.0
+"""A strength may leave an edit's believable range, but not by more than this factor: that is a mistyped number."""
+
+TEXT_STRENGTH_LIMIT = 30.0
+"""Largest magnitude of a prompt's strength; the published demo's slider ends at 25."""
+
+DEFAULT_DISENTANGLEMENT = 0.1
+DEFAULT_NEUTRAL = "a face"
+
+
+@dataclass(frozen=True)
+class EditRow:
+    """One slider: a direction in the generator's latent space with everything that was measured about it.
+
+    Attributes:
+        name: Key used by the command line, recipes and code.
+        label: What the page calls it.
+        group: Heading it stands under: pose, expression, identity, hair, accessories or scene.
+        unit: True unit of the property it changes, for example "years".
+        minimum, maximum: Strengths between which edited faces stay believable. Strength 1 is one standard deviation of
+            `w` along the direction.
+        step: Sensible step of a slider.
+        description: One line of help.
+        effect_per_unit: Measured change of the property, in `unit`, per strength 1.
+        leak: Parameter -> measured change per strength 1, in that parameter's standard deviations; large ones only.
+        space: "w" (one vector for all layers) or "w+" (one per layer).
+        conditioned_on: Edits whose properties the conditioned vector was told to leave alone; empty if there is none.
+        plain_effect_per_unit, plain_leak: The same two measurements for the vector before conditioning.
+        norm: Length of the default vector in `space`.
+        source: Method and paper.
+        domain: Domain it was made for.
+        file: Tensor file beside the manifest.
+        sha256: Checksum of that file.
+    """
+
+    name: str
+    label: str
+    group: str
+    unit: str
+    minimum: float
+    maximum: float
+    step: float = 0.1
+    description: str = ""
+    effect_per_unit: float = 0.0
+    leak: Mapping[str, float] = field(default_factory=dict)
+    space: str = "w"
+    conditioned_on: tuple[str, ...] = ()
+    plain_effect_per_unit: float = 0.0
+    plain_leak: Mapping[str, float] = field(default_factory=dict)
+    norm: float = 0.0
+    source: str = ""
+    domain: str = ""
+    file: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TextEdit:
+    """A change asked for in words.
+
+    Attributes:
+        prompt: What the face should become, for example "a face with a beard".
+        strength: Multiple of the prompt's style direction; 0 changes nothing, negative values do the opposite.
+        disentanglement: Channels less relevant than this stay put; higher changes fewer things at once.
+        neutral: What the prompt is compared with.
+
+    Source: StyleCLIP (arXiv 2103.17249), global directions.
+    """
+
+    prompt: str
+    strength: float = 1.0
+    disentanglement: float = DEFAULT_DISENTANGLEMENT
+    neutral: str = DEFAULT_NEUTRAL
+
+
+def check_strength(what: str, strength: float, lowest: float, highest: float) -> float:
+    """Return a strength as a float, or refuse it.
+
+    Args:
+        what: Start of the sentence, for example "The strength of 'smile'".
+        strength: The number to check.
+        lowest, highest: What is allowed, both included.
+
+    Raises:
+        BadStrength: Not a finite number, or outside.
+    """
+    if isinstance(strength, bool) or not isinstance(strength, int | float) or not math.isfinite(strength):
+        raise BadStrength(f"{what} must be an ordinary number between {lowest:g} and {highest:g}, not {strength}.")
+    if not lowest <= strength <= highest:
+        raise BadStrength(f"{what} must lie between {lowest:g} and {highest:g}, not {strength:g}.")
+    return float(strength)
