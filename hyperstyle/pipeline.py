@@ -127,28 +127,30 @@ class HyperStyle:
 
     # face -> inversion
 
-    def target(self, face: AlignedFace | Image.Image) -> Tensor:
+    def target(self, face: AlignedFace | Image.Image | Tensor) -> Tensor:
         """Turn an aligned face into what the networks compare with.
 
         Args:
-            face: From `align`, or a PIL picture that already is such a crop.
+            face: From `align`; or a PIL picture that already is such a crop; or (B, 3, H, W) in [-1, 1], kept as it is.
 
         Returns:
             (1, 3, resolution, resolution) in [-1, 1], on the models' device.
         """
+        if isinstance(face, Tensor):
+            return face.to(self.device)
         picture = face if isinstance(face, Image.Image) else face.picture
         return to_tensor(picture.convert("RGB"), self.domain.resolution).to(self.device)
 
     def invert(
         self,
-        face: AlignedFace | Image.Image,
+        face: AlignedFace | Image.Image | Tensor,
         steps: int | None = None,
         on_step: Callable[[int, Tensor], None] | None = None,
     ) -> Inversion:
         """Find the latent and the weight offsets with which the generator draws this very face.
 
         Args:
-            face: From `align`, or a PIL picture that already is such a crop.
+            face: As in `target`; several faces at once as a tensor.
             steps: Passes of the hypernetwork; None for the domain's own number, 0 for the encoder alone.
             on_step: Called with (0, picture) after the encoder and (i, picture) after refinement step i; pictures are
                 (1, 3, resolution, resolution) in [-1, 1].
@@ -160,8 +162,7 @@ class HyperStyle:
         if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
             raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
         inverter = METHODS["hyperstyle"](self.models, steps=steps)
-        with torch.inference_mode():
-            return inverter.invert(self.target(face), on_step)
+        return inverter.invert(self.target(face), on_step)
 
     # inversion -> picture
 

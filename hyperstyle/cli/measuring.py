@@ -38,7 +38,7 @@ def evaluate(
     from hyperstyle import evaluation
 
     with shared.progress("measuring", len(evaluation.QUESTIONS)) as bar:
-        results = evaluation.evaluate(pipeline, n=n, seed=seed, on_question=bar.advance)
+        results = evaluation.evaluate(pipeline, n=n, seed=seed, on_question=lambda _: bar.advance())
     command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --out {out}"
     shared.write_text(out, evaluation.to_markdown(results, command))
     shared.write_json(out.with_suffix(".json"), results)
@@ -61,7 +61,7 @@ def benchmark(
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
-        results = timing.benchmark(domain, device, random_weights, on_stage=bar.advance)
+        results = timing.benchmark(domain, device, random_weights, on_stage=lambda _: bar.advance())
     if out is not None:
         shared.write_json(out, results)
     print(json.dumps(results, indent=2))
