@@ -2,12 +2,135 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from torch import Tensor
+
+from hyperstyle.errors import ForeignWeights, ShapeMismatch, WeightsCorrupt, WrongDomain
+from hyperstyle.tensor_file import read_tensors, write_tensors
 
 Styles = tuple[Tensor, ...]
 """One (B, in_channels) tensor per generator layer, in table order."""
 
 Deltas = Mapping[str, Tensor]
-"""Relative weight offsets by layer name, broadcastable to (B, out, in, k, k): effective weight = weight x (1 + delta)."""
+"""Relative weight offsets by layer name, broadcastable to (B, out, in, k, k): weight x (1 + delta) is used."""
+
+FORMAT = "hyperstyle.inversion"
+VERSION = "1"
+CODE_PREFIX = "codes."
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """The small inversion: everything needed to draw a face again, a few kilobytes.
+
+    Refinement adds weight offsets up, and each offset is an affine image of a code. So the offsets of all steps are
+    described exactly by the summed codes and the number of steps; `Hypernetwork.deltas` turns them back.
+
+    Attributes:
+        w_plus: (B, L, w_dim) float32 on the CPU.
+        codes: Per tuned layer (B, code_dim) float32 on the CPU, summed over refinement steps; empty for an encoder
+            alone.
+        steps: Number of refinement steps summed.
+        domain: Name of the domain whose generator draws it.
+
+    Raises:
+        ShapeMismatch: The tensors do not fit together or hold numbers that are not finite.
+    """
+
+    w_plus: Tensor
+    codes: Mapping[str, Tensor]
+    steps: int
+    domain: str
+
+    def __post_init__(self) -> None:
+        """Check shapes, and move everything to the CPU in float32."""
+        if self.w_plus.ndim != 3:
+            raise ShapeMismatch(f"An inversion's latent must have shape (B, L, w_dim), not {tuple(self.w_plus.shape)}.")
+        if self.steps < 0 or bool(self.codes) != (self.steps > 0):
+            raise ShapeMismatch(f"An inversion with {len(self.codes)} codes cannot come from {self.steps} steps.")
+        for name, code in self.codes.items():
+            if code.ndim != 2 or code.shape[0] != self.w_plus.shape[0]:
+                raise ShapeMismatch(
+                    f"The code of layer {name} has shape {tuple(code.shape)}, but the inversion holds "
+                    f"{self.w_plus.shape[0]} face(s)."
+                )
+        object.__setattr__(self, "w_plus", _settle(self.w_plus))
+        object.__setattr__(self, "codes", {name: _settle(code) for name, code in self.codes.items()})
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in (self.w_plus, *self.codes.values())):
+            raise ShapeMismatch("An inversion holds a number that is not finite; invert the face again.")
+
+    def __len__(self) -> int:
+        """Number of faces B."""
+        return int(self.w_plus.shape[0])
+
+    def face(self, index: int) -> Inversion:
+        """Return one face of a batch as an inversion of its own.
+
+        Args:
+            index: From 0 to B - 1.
+
+        Raises:
+            IndexError: There is no such face.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"The inversion holds {len(self)} face(s); there is no face {index}.")
+        rows = slice(index, index + 1)
+        return Inversion(
+            self.w_plus[rows], {name: code[rows] for name, code in self.codes.items()}, self.steps, self.domain
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the inversion to a safetensors file, completely or not at all.
+
+        Raises:
+            CannotWrite: The folder is missing, not writable, or the disk is full.
+        """
+        tensors = {"w_plus": self.w_plus, **{CODE_PREFIX + name: code for name, code in self.codes.items()}}
+        header = {"format": FORMAT, "version": VERSION, "domain": self.domain, "steps": str(self.steps)}
+        write_tensors(path, tensors, header)
+
+    @classmethod
+    def load(cls, path: str | Path, domain: str | None = None) -> Inversion:
+        """Read an inversion; what `save` wrote comes back bit by bit.
+
+        Args:
+            path: The file.
+            domain: If given, the domain the inversion must belong to.
+
+        Raises:
+            WeightsMissing: There is no such file.
+            WeightsCorrupt: The file is damaged, or its contents do not fit together.
+            ForeignWeights: The file is not a saved inversion, or of a later version.
+            WrongDomain: The inversion belongs to another domain.
+        """
+        tensors, header = read_tensors(path)
+        if header.get("format") != FORMAT:
+            raise ForeignWeights(f"The file {path} is not a saved face; make one with `invert`.")
+        if header.get("version") != VERSION:
+            raise ForeignWeights(
+                f"The file {path} was saved in version {header.get('version')} of the format, and only version "
+                f"{VERSION} is understood; update this program or invert the photo again."
+            )
+        made_in = header.get("domain", "")
+        if domain is not None and made_in != domain:
+            raise WrongDomain(f"The file {path} holds a face of the domain '{made_in}', not of '{domain}'.")
+        steps = header.get("steps", "")
+        if "w_plus" not in tensors or not re.fullmatch("[0-9]{1,6}", steps):
+            raise WeightsCorrupt(f"The file {path} lacks its latent or its number of steps; invert the photo again.")
+        codes = {
+            name.removeprefix(CODE_PREFIX): tensor for name, tensor in tensors.items() if name.startswith(CODE_PREFIX)
+        }
+        try:
+            return cls(tensors["w_plus"], codes, int(steps), made_in)
+        except ShapeMismatch as error:
+            raise WeightsCorrupt(f"The file {path} cannot be used: {error}") from error
+
+
+def _settle(tensor: Tensor) -> Tensor:
+    """Return a copy on the CPU in float32 that nothing else can change and no gradient reaches."""
+    return tensor.detach().to("cpu", torch.float32, copy=True).contiguous()

@@ -131,7 +131,9 @@ def test_fast_convolution_has_the_gradients_of_its_twin(up: bool, offsets: int) 
     want = modulated_conv_reference(x, weight, style, delta, True, up, fir_kernel(4.0))
     close(y, want)
     seed = torch.randn_like(want)
-    for got, expected in zip(torch.autograd.grad(y, leaves, seed), torch.autograd.grad(want, leaves, seed), strict=True):
+    for got, expected in zip(
+        torch.autograd.grad(y, leaves, seed), torch.autograd.grad(want, leaves, seed), strict=True
+    ):
         close(got, expected)
 
 
@@ -213,9 +215,9 @@ def test_what_does_not_fit_is_refused(generator: Generator) -> None:
         generator.map(torch.zeros(1, 3))
     with pytest.raises(ShapeMismatch, match="layers but was given"):
         generator.render(styles[:-1])
-    with pytest.raises(ShapeMismatch, match="style of layer convs.0"):
+    with pytest.raises(ShapeMismatch, match=r"style of layer convs\.0"):
         generator.render((*styles[:2], styles[2][:, :3], *styles[3:]))
-    with pytest.raises(ShapeMismatch, match="no layer named convs.99"):
+    with pytest.raises(ShapeMismatch, match=r"no layer named convs\.99"):
         generator.render(styles, {"convs.99": torch.zeros(1)})
     with pytest.raises(ShapeMismatch, match="offset of layer conv1"):
         generator.render(styles, {"conv1": torch.zeros(2, 3, 3, 3, 3)})

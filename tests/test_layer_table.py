@@ -76,6 +76,9 @@ def test_config_survives_json_keys() -> None:
         ({"resolution": 16, "channels": {4: 8, 16: 8}}, "no entry for 8 px"),
         ({"resolution": 8, "channels": {4: 8, 8: 8}, "depth": 3}, "depth"),
         ({"resolution": 8}, "channels"),
+        ({"resolution": 8, "channels": {"four": 8}}, "whole numbers"),
+        ({"resolution": 8, "channels": {4: 8, 8: 8}, "normalize_z": 1}, "true or false"),
+        ({"resolution": 8, "channels": {4: 8, 8: 8}, "mapping_lr_mul": 0}, "positive"),
     ],
 )
 def test_impossible_sizes_are_refused(values: dict[str, object], message: str) -> None:

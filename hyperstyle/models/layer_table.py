@@ -1,4 +1,4 @@
-"""Every layer of a StyleGAN2 generator as one row: the single place where indices, names and channel counts are derived.
+"""Every layer of a StyleGAN2 generator as one row: the only place where indices, names and channels are derived.
 
 Generator, hypernetwork, StyleSpace edits and tests all read this table, so that no other file counts layers.
 
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hyperstyle.errors import ShapeMismatch
+from hyperstyle.models.config import build_config
 
 # Channels by resolution of every published HyperStyle generator ("channel multiplier 2").
 PUBLISHED_CHANNELS: Mapping[int, int] = MappingProxyType(
@@ -46,16 +47,15 @@ class GeneratorConfig:
     normalize_z: bool = True
 
     def __post_init__(self) -> None:
-        """Check the resolution and keep one channel count per resolution, with integer keys (JSON has strings)."""
+        """Check the resolution and keep exactly one channel count per resolution, in order."""
         levels = math.log2(self.resolution) if self.resolution > 0 else 0.0
         if levels < 3 or levels != int(levels):
             raise ShapeMismatch(f"A generator's resolution must be a power of two from 8 up, not {self.resolution}.")
-        given = {int(resolution): int(count) for resolution, count in self.channels.items()}
         needed = [2**level for level in range(2, int(levels) + 1)]
-        missing = [resolution for resolution in needed if resolution not in given]
+        missing = [resolution for resolution in needed if resolution not in self.channels]
         if missing:
             raise ShapeMismatch(f"The generator's channel plan has no entry for {missing[0]} px; add one.")
-        object.__setattr__(self, "channels", {resolution: given[resolution] for resolution in needed})
+        object.__setattr__(self, "channels", {resolution: self.channels[resolution] for resolution in needed})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GeneratorConfig:
@@ -67,10 +67,7 @@ class GeneratorConfig:
         Raises:
             ShapeMismatch: A field is unknown or missing, or the plan is inconsistent.
         """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ShapeMismatch(f"The generator's sizes are not understood: {error}.") from error
+        return build_config(cls, values, "generator")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold; `from_dict` reads it back."""

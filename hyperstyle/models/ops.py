@@ -52,7 +52,7 @@ def upsample_picture(x: Tensor) -> Tensor:
     Returns:
         (B, 3, 2H, 2W), equal to `upfirdn_reference(x, fir_kernel(4), up=2, padding=(2, 1))`.
     """
-    # The filter's two phases are (1, 3) / 4 and (3, 1) / 4: bilinear interpolation once the border is padded with zeros.
+    # The filter's phases are (1, 3) / 4 and (3, 1) / 4: bilinear interpolation once the border is padded with zeros.
     return F.interpolate(F.pad(x, (1, 1, 1, 1)), scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2]
 
 
@@ -154,7 +154,7 @@ def modulated_conv_reference(
 def scaled_conv(
     x: Tensor, weight: Tensor, style: Tensor, delta: Tensor | None, demodulate: bool, up: bool, kernel: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Modulated convolution that scales activations, or weights where samples differ, and leaves the output factor open.
+    """Modulated convolution with the style on the activations, and with the output factor left to the caller.
 
     Without offsets, or with one offset for the whole batch, the style scales the input and one convolution serves all
     samples; otherwise weights differ by sample and a grouped convolution is used. The demodulation factor commutes

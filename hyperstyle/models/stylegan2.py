@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, cast
 
 import torch
@@ -139,7 +140,7 @@ class Generator(nn.Module):
         widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
         # The first entry has no parameters, so that the fully connected layers count from 1 as in published files.
         mapping: list[nn.Module] = [PixelNorm() if config.normalize_z else nn.Identity()]
-        for ins, outs in zip(widths[:-1], widths[1:], strict=True):
+        for ins, outs in pairwise(widths):
             mapping.append(EqualLinear(ins, outs, lr_mul=config.mapping_lr_mul, activate=True))
         self.style = nn.Sequential(*mapping)
         self.input = ConstantInput(config.channels[4])
@@ -252,7 +253,7 @@ class Generator(nn.Module):
         if noise == "random":
             size = spec.resolution
             return torch.randn((batch, 1, size, size), device=like.device, dtype=like.dtype)
-        return cast("Sequence[Tensor]", noise)[spec.noise_index]
+        return noise[spec.noise_index]
 
     def _check(self, styles: Styles, deltas: Deltas, resolution: int | None) -> None:
         """Refuse styles, deltas and resolutions that do not fit the layer table."""

@@ -1,0 +1,17 @@
+"""Ways to invert a face. To add one: write a module with an `Inverter` and add a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hyperstyle.inversion.base import Inverter, Networks, OnStep
+from hyperstyle.inversion.encoder_only import EncoderOnly
+from hyperstyle.inversion.hyperstyle import HyperStyleInverter
+
+__all__ = ["METHODS", "EncoderOnly", "HyperStyleInverter", "Inverter", "Networks", "OnStep"]
+
+METHODS: dict[str, Callable[..., Inverter]] = {
+    "encoder": EncoderOnly,
+    "hyperstyle": HyperStyleInverter,
+}
+"""Name -> factory; the first argument is the domain's networks, further ones are the method's own."""

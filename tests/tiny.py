@@ -1,0 +1,120 @@
+"""A complete domain with random weights at 32 px: every network is real, only small, and the chain runs in seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from hyperstyle.domains import Domain, get_domain
+from hyperstyle.models.backbones import TrunkConfig
+from hyperstyle.models.config import plain_config
+from hyperstyle.models.embedding import EmbeddingConfig
+from hyperstyle.models.hypernetwork import HypernetworkConfig
+from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.w_encoder import WEncoderConfig
+from hyperstyle.weights.files import save_weights
+from hyperstyle.weights.load import (
+    DomainModels,
+    build_attributes,
+    build_generator,
+    build_hypernetwork,
+    build_identity,
+    build_w_encoder,
+    load_models,
+)
+
+RESOLUTION = 32
+INPUT_SIZE = 16
+ATTRIBUTES = 6
+GENERATOR = GeneratorConfig(
+    resolution=RESOLUTION,
+    channels={4: 12, 8: 12, 16: 12, 32: 8},
+    w_dim=16,
+    z_dim=10,
+    mapping_layers=2,
+    mapping_lr_mul=0.5,
+    normalize_z=False,
+)
+TRUNK = TrunkConfig(kind="irse", stem_width=6, widths=(6, 8), units=(2, 1), strides=(2, 2), se_reduction=4)
+PAIR_TRUNK = TrunkConfig(
+    kind="resnet", stem_width=6, widths=(6, 8), units=(1, 1), strides=(1, 2), in_channels=6, stem_stride=2
+)
+W_ENCODER = WEncoderConfig(trunk=TRUNK, w_dim=16)
+HYPERNETWORK = HypernetworkConfig(
+    trunk=PAIR_TRUNK,
+    input_size=INPUT_SIZE,
+    layers=("convs.2", "convs.3", "convs.4", "convs.5"),
+    shared=("convs.2", "convs.3"),
+    code_dim=8,
+    shared_width=6,
+    own_width=6,
+    shared_inner=4,
+)
+IDENTITY = EmbeddingConfig(trunk=TRUNK, out_dim=8, normalise=True, input_size=INPUT_SIZE)
+ATTRIBUTE_NETWORK = EmbeddingConfig(trunk=TRUNK, out_dim=ATTRIBUTES, normalise=False, input_size=INPUT_SIZE)
+
+
+def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> Path:
+    """Write a domain folder with random weights.
+
+    Args:
+        folder: Where; made if missing.
+        seed: The same seed gives the same numbers; the global random state is left alone.
+        name: The domain's name.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "name": name,
+        "title": "Tiny",
+        "description": "Random weights for tests.",
+        "licence": "MIT",
+        "resolution": RESOLUTION,
+        "input_size": INPUT_SIZE,
+        "crop": "ffhq",
+        "refinement_steps": 3,
+        "generator": GENERATOR.to_dict(),
+        "w_encoder": plain_config(W_ENCODER),
+        "hypernetwork": plain_config(HYPERNETWORK),
+        "identity": plain_config(IDENTITY),
+        "attributes": plain_config(ATTRIBUTE_NETWORK),
+    }
+    (folder / "domain.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+    domain = get_domain(str(folder))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = build_generator(domain)
+        with torch.no_grad():
+            for key, tensor in generator.named_parameters():
+                # Zero at the start of training, which would leave parts of the chain untested.
+                if key.endswith(("noise.weight", "activate.bias")):
+                    tensor.normal_(0.0, 0.2)
+            generator.w_avg.copy_(generator.map(torch.randn(64, GENERATOR.z_dim)).mean(0))
+        networks = {
+            "generator": generator,
+            "w_encoder": build_w_encoder(domain),
+            "hypernetwork": build_hypernetwork(domain),
+            "identity": build_identity(domain),
+            "attributes": build_attributes(domain),
+        }
+        with torch.no_grad():
+            for key, tensor in networks["hypernetwork"].named_parameters():
+                # Offsets large enough to be seen in a picture, with biases, which count once per step.
+                if "output.weight" in key or key.endswith("hypernet.w2"):
+                    tensor.mul_(20.0)
+                elif "output.bias" in key or key.endswith(("hypernet.b1", "hypernet.b2")):
+                    tensor.normal_(0.0, 0.05)
+    for part, network in networks.items():
+        save_weights(domain.path(part), network.state_dict(), {"part": part, "domain": name})
+    return folder
+
+
+def tiny_models(folder: str | Path, seed: int = 0) -> tuple[Domain, DomainModels]:
+    """Write a tiny domain and load it on the CPU."""
+    domain = get_domain(str(make_tiny_domain(folder, seed)))
+    return domain, load_models(domain, torch.device("cpu"))
