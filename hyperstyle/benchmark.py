@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hyperstyle.device import resolve_device, set_threads
+from hyperstyle.device import describe_machine, resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
@@ -82,18 +81,6 @@ def random_pipeline(domain: Domain, device: str = "auto", seed: int = 0) -> Hype
     for network in networks.values():
         network.to(place).eval().requires_grad_(False)
     return HyperStyle(domain, weights.DomainModels(domain=domain, **networks))  # type: ignore[arg-type]
-
-
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """What the numbers depend on: processor or GPU, threads, PyTorch."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {
-        "system": platform.system(),
-        "processor": gpu or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__.partition("+")[0],
-    }
 
 
 def _stages(pipeline: HyperStyle) -> dict[str, Callable[[], Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+from typing import Any
 
 import torch
 
@@ -51,3 +53,15 @@ def set_threads() -> None:
     """
     if not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(min(visible_cores(), torch.get_num_threads()))
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Say what measured times depend on: processor or GPU, threads, PyTorch."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "system": platform.system(),
+        "processor": gpu or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+    }

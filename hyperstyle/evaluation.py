@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hyperstyle import metrics
-from hyperstyle.benchmark import describe_machine
+from hyperstyle.device import describe_machine
 from hyperstyle.editing import EditRow
 from hyperstyle.errors import UsageError
 from hyperstyle.latents import Inversion
@@ -266,8 +266,7 @@ def _targets(pipeline: HyperStyle, n: int, seed: int, beyond: bool, batch: int =
     for count, batch_seed in _batches(n, seed, batch):
         parameters = sample_parameters(count, batch_seed)
         details = sample_details(count, batch_seed) if beyond else None
-        picture = render(parameters, size, details=details) if beyond else render(parameters, size)
-        yield picture.to(pipeline.device)
+        yield render(parameters, size, details).to(pipeline.device)
 
 
 def _batches(n: int, seed: int, batch: int = BATCH) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,134 @@
+"""The architecture as a test: imports point down, heavy libraries stay in their rooms, the core runs without them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "hyperstyle"
+
+# Unit -> layer, as drawn in the README. A unit is a file or folder directly inside the package.
+LAYERS = {
+    "errors": -2,
+    "tensor_file": -1,
+    **dict.fromkeys(("latents", "domains", "images", "device"), 0),
+    "models": 1,
+    **dict.fromkeys(("inversion", "editing", "alignment", "weights", "synthetic", "metrics"), 2),
+    "pipeline": 3,
+    **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 4),
+    "cli": 5,
+    **dict.fromkeys(("__main__", "app"), 6),
+}
+# Library -> where it may be imported, as the start of a path.
+ROOMS = {
+    "gradio": ("app.py", "hyperstyle/demo/"),
+    "mediapipe": ("hyperstyle/alignment/landmarks.py",),
+    "open_clip": ("hyperstyle/editing/", "hyperstyle/training/"),
+    "sklearn": ("hyperstyle/training/",),
+    "typer": ("app.py", "hyperstyle/cli/"),
+}
+HEAVY = ("gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
+CORE = (
+    "latents",
+    "domains",
+    "images",
+    "device",
+    "errors",
+    "models.layer_table",
+    "models.stylegan2",
+    "models.w_encoder",
+    "models.hypernetwork",
+    "models.embedding",
+    "inversion",
+    "editing",
+    "weights.files",
+    "weights.load",
+    "metrics",
+    "pipeline",
+)
+SOURCES = [*sorted(PACKAGE.rglob("*.py")), ROOT / "app.py"]
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it, as dotted names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide which layer they reach"
+            module = node.module or ""
+            if module == "hyperstyle":  # `from hyperstyle import metrics` reaches the unit metrics
+                names.update(f"hyperstyle.{alias.name}" for alias in node.names if alias.name in LAYERS)
+            names.add(module)
+    return names
+
+
+def unit_of(path: Path) -> str:
+    return path.stem if path.parent in (ROOT, PACKAGE) else path.relative_to(PACKAGE).parts[0]
+
+
+def test_every_unit_has_a_layer():
+    units = {path.stem for path in PACKAGE.glob("*.py")} | {
+        folder.name for folder in PACKAGE.iterdir() if any(folder.rglob("*.py"))
+    }
+    assert units - {"__init__"} <= set(LAYERS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path):
+    unit = unit_of(path)
+    if unit == "__init__":  # the public names; they are looked up on first use
+        return
+    for name in imported_modules(path):
+        if not name.startswith("hyperstyle."):
+            continue
+        reached = name.split(".")[1]
+        assert reached == unit or LAYERS[reached] < LAYERS[unit], f"{unit} must not import {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_libraries_stay_in_their_rooms(path: Path):
+    place = path.relative_to(ROOT).as_posix()
+    for name in imported_modules(path):
+        rooms = ROOMS.get(name.split(".")[0])
+        assert rooms is None or place.startswith(rooms), f"{place} must not import {name}"
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_core_imports_without_heavy_libraries():
+    modules = "\n".join(f"import hyperstyle.{name}" for name in CORE)
+    run(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {HEAVY!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"{modules}\n"
+    )
+
+
+def test_importing_the_package_and_the_command_line_loads_no_torch():
+    out = run("import sys, hyperstyle, hyperstyle.cli\nprint('torch' in sys.modules, hyperstyle.__version__)")
+    assert out.split() == ["False", "0.1.0"]
+
+
+def test_public_names_resolve():
+    import hyperstyle
+
+    assert set(hyperstyle.__all__) <= set(dir(hyperstyle))
+    for name in hyperstyle.__all__:
+        assert callable(getattr(hyperstyle, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = hyperstyle.nothing
