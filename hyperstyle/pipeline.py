@@ -13,7 +13,6 @@ keeps, so any number of people can use one `HyperStyle` at once. The only state 
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +26,8 @@ from torch import Tensor
 from hyperstyle import metrics
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
-from hyperstyle.editing import DirectionEdits, EditRow, TextEdit
-from hyperstyle.errors import BadStrength, NoSuchFace, ShapeMismatch, UsageError, WrongDomain
+from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
+from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Deltas, Inversion, Styles
@@ -62,7 +61,13 @@ def load(domain: str | Path = "portraits", device: str = "auto") -> HyperStyle:
 
 def list_edits(domain: str | Path = "portraits") -> list[EditRow]:
     """List the edits a domain offers, without loading its models."""
-    return DirectionEdits(get_domain(domain).directions).rows
+    directions = _read_directions(get_domain(domain))
+    return list(directions.rows) if directions else []
+
+
+def _read_directions(domain: Domain) -> DirectionEdits | None:
+    """A domain's edits; None when it has no folder of them, as before its directions are trained."""
+    return DirectionEdits(domain.directions) if domain.directions.is_dir() else None
 
 
 def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) -> AlignedFace:
@@ -93,7 +98,7 @@ class HyperStyle:
         self.domain = domain
         self.models = models
         self.device = models.generator.w_avg.device
-        self._directions = DirectionEdits(domain.directions)
+        self._directions = _read_directions(domain)
         self._deltas = _DeltaCache(cache_bytes)
         self._text_editor: TextEditor | None = None
         self._text_lock = threading.Lock()
@@ -101,7 +106,7 @@ class HyperStyle:
     @property
     def edits(self) -> list[EditRow]:
         """The sliders on offer, in the manifest's order."""
-        return list(self._directions.rows)
+        return list(self._directions.rows) if self._directions else []
 
     # photo -> face
 
@@ -188,10 +193,10 @@ class HyperStyle:
             UnknownEdit: There is no such edit.
             BadStrength: A strength is not finite or absurd.
             BadPrompt: A prompt is empty or too long (also `UnknownPrompt`).
-            ShapeMismatch: The inversion holds several faces; use `draw`.
+            ShapeMismatch: The inversion holds several faces (use `draw`), or the generator has no such resolution.
         """
-        if inversion.w_plus.shape[0] != 1:
-            raise ShapeMismatch(f"This inversion holds {inversion.w_plus.shape[0]} faces; render them one by one.")
+        if len(inversion) != 1:
+            raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
         return to_photo(self.draw(inversion, edits, text, offset_strength, resolution))
 
     def draw(
@@ -208,19 +213,11 @@ class HyperStyle:
             (B, 3, resolution, resolution), nominally in [-1, 1], on the models' device.
         """
         self._check_domain(inversion)
-        check_strength("The offset strength", offset_strength, MAX_OFFSET_STRENGTH)
-        if resolution is not None and resolution not in self.resolutions:
-            choices = ", ".join(map(str, self.resolutions))
-            raise UsageError(f"This domain draws at {choices} px, not at {resolution} px.")
+        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         generator = self.models.generator
         with torch.inference_mode():
             styles = self._styles(inversion, edits or {}, text)
             return generator.render(styles, self._offsets(inversion, offset_strength), resolution=resolution)
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        """Sizes in pixels that `render` can stop at, smallest first."""
-        return tuple(2**i for i in range(3, self.domain.resolution.bit_length()))
 
     def paste_back(
         self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
@@ -236,8 +233,7 @@ class HyperStyle:
         from hyperstyle.alignment import paste_back
 
         options = {} if feather is None else {"feather": feather}
-        result, _ = paste_back(open_photo(photo), face, picture, **options)
-        return result
+        return paste_back(open_photo(photo), face, picture, **options)[0]
 
     def measure(self, target: Tensor, reconstruction: Tensor) -> dict[str, float]:
         """Compare a reconstruction with its target.
@@ -274,24 +270,38 @@ class HyperStyle:
         """
         with self._text_lock:
             if self._text_editor is None:
-                from hyperstyle.editing.styleclip import TextEditor
+                from hyperstyle.editing.styleclip import TextEditor  # brings open_clip
 
                 self._text_editor = TextEditor.load(self.domain, self.models.generator)
             return self._text_editor
+
+    def check_edits(
+        self, edits: Mapping[str, float], text: Sequence[TextEdit] = (), offset_strength: float = 1.0
+    ) -> None:
+        """Refuse edits that `render` would refuse, before any work is put into a face; raises as `render` does."""
+        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
+        for name, strength in edits.items():
+            self._w_shift(name, strength)
+        for edit in text:
+            self._style_shift(edit)
 
     def _styles(self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit]) -> Styles:
         """Per-layer styles of the edited face."""
         w_plus = inversion.w_plus.to(self.device)
         for name, strength in edits.items():
-            if strength != 0:
-                w_plus = w_plus + self._directions.shift(name, strength).to(self.device)
-            else:
-                self._directions.row(name)  # a mistyped name is an error at any strength
+            w_plus = w_plus + self._w_shift(name, strength).to(self.device)
         styles = self.models.generator.to_styles(w_plus)
         for edit in text:
-            shift = self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
-            styles = tuple(style + part.to(style) for style, part in zip(styles, shift, strict=True))
+            styles = tuple(style + part.to(style) for style, part in zip(styles, self._style_shift(edit), strict=True))
         return styles
+
+    def _w_shift(self, name: str, strength: float) -> Tensor:
+        if self._directions is None:
+            raise UnknownEdit(f"The domain '{self.domain.name}' has no edits yet; train its directions first.")
+        return self._directions.shift(name, strength)
+
+    def _style_shift(self, edit: TextEdit) -> Styles:
+        return self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
 
     def _offsets(self, inversion: Inversion, strength: float) -> Deltas | None:
         """Materialised weight offsets, from the cache where possible."""
@@ -317,23 +327,6 @@ class HyperStyle:
                 f"This face's latent is {tuple(inversion.w_plus.shape[1:])}, but the domain '{self.domain.name}' "
                 f"needs ({layers}, {width}); rebuild the face from its photo."
             )
-
-
-def check_strength(what: str, strength: float, limit: float) -> None:
-    """Refuse a strength that cannot be meant.
-
-    Args:
-        what: Start of the sentence, for example "The offset strength".
-        strength: The number to check.
-        limit: Largest magnitude allowed.
-
-    Raises:
-        BadStrength: Not a finite number, or beyond the limit.
-    """
-    if not isinstance(strength, int | float) or not math.isfinite(strength):
-        raise BadStrength(f"{what} must be an ordinary number, not {strength}.")
-    if abs(strength) > limit:
-        raise BadStrength(f"{what} must lie between {-limit:g} and {limit:g}, not {strength:g}.")
 
 
 class _DeltaCache:

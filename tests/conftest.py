@@ -1,0 +1,33 @@
+"""What several test files share: a tiny domain, and a pipeline over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import make_tiny_domain
+
+from hyperstyle.editing.base import EditRow
+from hyperstyle.editing.directions import Direction, write_directions
+from hyperstyle.pipeline import HyperStyle, load
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A 32 px domain with random weights and two edits; do not write into it."""
+    folder = make_tiny_domain(tmp_path_factory.mktemp("domains") / "tiny")
+    g = torch.Generator().manual_seed(0)
+    rows = [
+        EditRow("smile", "Smile", "expression", "fraction", -3.0, 3.0, description="More or less of a smile."),
+        EditRow("age", "Age", "identity", "years", -3.0, 3.0, description="Older or younger."),
+    ]
+    vectors = {row.name: Direction(torch.randn(16, generator=g)) for row in rows}
+    write_directions(folder / "editing_directions", rows, vectors, "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder) -> HyperStyle:
+    """The pipeline over `tiny_folder`."""
+    return load(tiny_folder, "cpu")

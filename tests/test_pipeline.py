@@ -1,0 +1,256 @@
+"""The pipeline over the tiny domain: invariants of rendering, bad input, the cache, and threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from PIL import Image, ImageChops
+
+import hyperstyle
+from hyperstyle.editing import TextEdit
+from hyperstyle.errors import (
+    BadStrength,
+    NoSuchFace,
+    ShapeMismatch,
+    UnknownDomain,
+    UnknownEdit,
+    UsageError,
+    WeightsMissing,
+    WrongDomain,
+)
+from hyperstyle.latents import Inversion
+from hyperstyle.pipeline import HyperStyle, _DeltaCache, choose_face
+
+
+def crop(seed: int, size: int = 64) -> Image.Image:
+    """An aligned picture of nothing in particular."""
+    noise = torch.randint(0, 256, (4, 4, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    return Image.fromarray(noise.numpy()).resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def inversion(tiny) -> Inversion:
+    return tiny.invert(crop(0))
+
+
+def same(a: Image.Image, b: Image.Image) -> bool:
+    return a.size == b.size and ImageChops.difference(a, b).getbbox() is None
+
+
+def test_invert_reports_every_step(tiny):
+    seen = []
+    inversion = tiny.invert(crop(1), steps=2, on_step=lambda step, picture: seen.append((step, picture)))
+    assert [step for step, _ in seen] == [0, 1, 2]
+    assert {tuple(picture.shape) for _, picture in seen} == {(1, 3, 32, 32)}
+    assert (inversion.steps, inversion.domain) == (2, "tiny")
+    torch.testing.assert_close(tiny.draw(inversion), seen[-1][1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(tiny.draw(inversion, offset_strength=0), seen[0][1], rtol=1e-4, atol=1e-4)
+
+
+def test_default_steps_are_the_domains(tiny, inversion):
+    assert inversion.steps == tiny.domain.refinement_steps == 3
+    assert tiny.invert(crop(0), steps=0).codes == {}
+
+
+@pytest.mark.parametrize("steps", [-1, 21, 10**9, 1.5])
+def test_absurd_steps_are_refused(tiny, steps):
+    with pytest.raises(UsageError, match="between 0 and 20"):
+        tiny.invert(crop(0), steps=steps)
+
+
+def test_target_accepts_pictures_faces_and_tensors(tiny):
+    @dataclass
+    class Face:
+        picture: Image.Image
+
+    target = tiny.target(crop(0))
+    assert target.shape == (1, 3, 32, 32)
+    assert -1 <= target.min() < target.max() <= 1
+    assert torch.equal(tiny.target(Face(crop(0))), target)
+    assert torch.equal(tiny.target(target), target)
+
+
+def test_no_edit_and_zero_strength_are_the_reconstruction(tiny, inversion):
+    plain = tiny.render(inversion)
+    assert plain.size == (32, 32)
+    assert same(plain, tiny.render(inversion, edits={"smile": 0.0, "age": 0}))
+    assert not same(plain, tiny.render(inversion, edits={"smile": 2.0}))
+
+
+def test_edits_add_up_in_any_order(tiny, inversion):
+    one = tiny.draw(inversion, {"smile": 1.5, "age": -1.0})
+    other = tiny.draw(inversion, {"age": -1.0, "smile": 1.5})
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(one, tiny.draw(inversion, {"smile": 1.5}), atol=1e-3)
+
+
+def test_offset_strength_is_linear_in_the_weights(tiny, inversion):
+    full, none = tiny.draw(inversion), tiny.draw(inversion, offset_strength=0)
+    half = tiny.draw(inversion, offset_strength=0.5)
+    assert not torch.allclose(full, none, atol=1e-3)
+    codes = {name: code * 1 for name, code in inversion.codes.items()}
+    deltas = tiny.models.hypernetwork.deltas(codes, steps=inversion.steps, strength=0.5)
+    styles = tiny.models.generator.to_styles(inversion.w_plus)
+    torch.testing.assert_close(half, tiny.models.generator.render(styles, deltas), rtol=1e-4, atol=1e-4)
+
+
+def test_batch_equals_its_items(tiny):
+    targets = torch.cat([tiny.target(crop(seed)) for seed in (1, 2)])
+    batch = tiny.invert(targets)
+    pictures = tiny.draw(batch, {"smile": 1.0})
+    for index in range(2):
+        alone = tiny.draw(tiny.invert(targets[index : index + 1]), {"smile": 1.0})
+        torch.testing.assert_close(pictures[index : index + 1], alone, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ShapeMismatch, match="holds 2 faces"):
+        tiny.render(batch)
+
+
+def test_saved_inversion_draws_the_same(tiny, inversion, tmp_path):
+    inversion.save(tmp_path / "face.safetensors")
+    assert same(tiny.render(Inversion.load(tmp_path / "face.safetensors")), tiny.render(inversion))
+
+
+def test_previews_stop_early(tiny, inversion):
+    assert [tiny.render(inversion, resolution=size).size[0] for size in (8, 16, 32)] == [8, 16, 32]
+    for size in (0, 12, 64):
+        with pytest.raises(ShapeMismatch, match="8, 16, 32 px"):
+            tiny.render(inversion, resolution=size)
+
+
+@pytest.mark.parametrize("strength", [float("nan"), float("inf"), -float("inf"), 1e9, "2", None, True])
+def test_bad_strengths_are_refused_everywhere(tiny, inversion, strength):
+    with pytest.raises(BadStrength, match="smile"):
+        tiny.render(inversion, {"smile": strength})
+    with pytest.raises(BadStrength, match="smile"):
+        tiny.check_edits({"smile": strength})
+    with pytest.raises(BadStrength, match="offset strength"):
+        tiny.render(inversion, offset_strength=strength)
+
+
+def test_unknown_edit_suggests(tiny, inversion):
+    with pytest.raises(UnknownEdit, match="did you mean 'smile'"):
+        tiny.render(inversion, {"smlie": 1.0})
+    with pytest.raises(UnknownEdit, match="choose from: smile, age"):
+        tiny.check_edits({"zzz": 0.0})
+
+
+def test_domain_without_text_model_says_so(tiny, inversion):
+    with pytest.raises(WeightsMissing, match=r"text\.safetensors"):
+        tiny.render(inversion, text=[TextEdit("a face with a beard")])
+
+
+def test_domain_without_edits_says_so(tiny, inversion, tmp_path):
+    bare = HyperStyle(replace(tiny.domain, directions=tmp_path / "none"), tiny.models)
+    assert bare.edits == []
+    assert same(bare.render(inversion), tiny.render(inversion))
+    with pytest.raises(UnknownEdit, match="no edits yet"):
+        bare.render(inversion, {"smile": 1.0})
+
+
+def test_inversion_of_another_domain_is_refused(tiny, inversion):
+    stranger = replace(inversion, domain="portraits")
+    with pytest.raises(WrongDomain, match="'portraits', but 'tiny'") as caught:
+        tiny.render(stranger)
+    assert caught.value.exit_code == 2
+    with pytest.raises(WrongDomain, match="latent"):
+        tiny.render(replace(inversion, w_plus=torch.zeros(1, 3, 5)))
+
+
+def test_codes_of_other_layers_are_refused(tiny, inversion):
+    for codes in ({"convs.99": torch.zeros(1, 8)}, {"convs.2": torch.zeros(1, 3)}):
+        with pytest.raises((WrongDomain, ShapeMismatch)):
+            tiny.render(replace(inversion, codes=codes))
+
+
+def test_measure(tiny):
+    a, b = tiny.target(crop(0)), tiny.target(crop(5))
+    same_picture, other = tiny.measure(a, a), tiny.measure(a, b)
+    assert set(other) == {"identity", "perceptual", "l2", "ms_ssim", "psnr"}
+    assert same_picture["identity"] == pytest.approx(1, abs=1e-5)
+    assert (same_picture["l2"], same_picture["perceptual"]) == (0, 0)
+    assert other["l2"] > 0
+    assert other["perceptual"] > 0
+    assert tiny.measure_each(torch.cat([a, a]), torch.cat([a, b]))["l2"].tolist() == pytest.approx([0, other["l2"]])
+
+
+def test_list_edits_and_load(tiny, tiny_folder):
+    assert [row.name for row in hyperstyle.list_edits(tiny_folder)] == ["smile", "age"]
+    assert [row.name for row in tiny.edits] == ["smile", "age"]
+    with pytest.raises(UnknownDomain, match="did you mean 'portraits'"):
+        hyperstyle.load("portrait")
+
+
+def test_choose_face():
+    faces = ["big", "small"]
+    assert choose_face(faces, "largest") == choose_face(faces, 0) == "big"
+    assert choose_face(faces, 1) == "small"
+    for number in (2, -1):
+        with pytest.raises(NoSuchFace, match="faces 0 to 1"):
+            choose_face(faces, number)
+    with pytest.raises(NoSuchFace, match="only face 0"):
+        choose_face(["one"], 1)
+
+
+class TestCache:
+    def test_one_face_is_materialised_once(self, tiny, inversion):
+        cache, made = _DeltaCache(10**9), []
+
+        def make(face):
+            made.append(face)
+            return tiny.models.hypernetwork.deltas(face.codes, steps=face.steps)
+
+        first = cache.get(inversion, make)
+        again = cache.get(replace(inversion, w_plus=inversion.w_plus + 1), make)  # offsets do not depend on the latent
+        assert first is again
+        assert len(made) == 1
+        cache.get(replace(inversion, steps=inversion.steps + 1), make)  # but they do on the number of steps
+        assert len(made) == len(cache) == 2
+
+    def test_it_stays_within_its_bound_and_forgets_the_oldest(self, inversion):
+        def face(value):
+            return replace(inversion, codes={"convs.2": torch.full((1, 8), float(value))})
+
+        def make(_):
+            return {"convs.2": torch.zeros(1000)}
+
+        cache = _DeltaCache(max_bytes=3 * 4000)
+        for value in (0, 1, 2, 0, 3):
+            cache.get(face(value), make)
+        assert cache.bytes_held() <= 3 * 4000
+        made = []
+        for value in (0, 2, 3, 1):
+            cache.get(face(value), lambda _, value=value: made.append(value) or make(_))
+        assert made == [1]
+
+    def test_a_face_larger_than_the_bound_is_still_drawn(self, inversion):
+        cache = _DeltaCache(max_bytes=1)
+        assert cache.get(inversion, lambda _: {"convs.2": torch.zeros(10)})["convs.2"].shape == (10,)
+        assert len(cache) == 1
+
+    def test_eviction_does_not_change_pictures(self, tiny, inversion):
+        narrow = HyperStyle(tiny.domain, tiny.models, cache_bytes=1)
+        other = narrow.invert(crop(7))
+        before = narrow.render(inversion)
+        narrow.render(other)
+        assert same(narrow.render(inversion), before)
+
+
+def test_threads_do_not_mix_faces_up(tiny_folder):
+    shared = hyperstyle.load(tiny_folder, "cpu")
+    faces = [shared.invert(crop(seed)) for seed in range(4)]
+    jobs = [(face, strength) for face in faces for strength in (0.0, 1.0, -1.0)] * 3
+    expected = [shared.render(face, {"smile": strength}).tobytes() for face, strength in jobs]
+    fresh = HyperStyle(shared.domain, shared.models, cache_bytes=20_000)  # small: threads also evict each other
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda job: fresh.render(job[0], {"smile": job[1]}).tobytes(), jobs))
+    assert drawn == expected
+
+
+def test_models_are_not_changed_by_use(tiny, inversion):
+    before = {name: tensor.clone() for name, tensor in tiny.models.generator.state_dict().items()}
+    tiny.render(inversion, {"smile": 2.0}, offset_strength=1.5)
+    for name, tensor in tiny.models.generator.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
