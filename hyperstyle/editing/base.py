@@ -89,7 +89,8 @@ def check_strength(what: str, strength: float, lowest: float, highest: float) ->
     Args:
         what: Start of the sentence, for example "The strength of 'smile'".
         strength: The number to check.
-        lowest, highest: What is allowed, both included.
+        lowest: Smallest value allowed.
+        highest: Largest value allowed.
 
     Raises:
         BadStrength: Not a finite number, or outside.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -234,14 +234,14 @@ def write_directions(
         path = folder / f"{row.name}.safetensors"
         header = {"name": row.name, "domain": domain, "space": row.space}
         write_tensors(path, {key: tensor.float() for key, tensor in tensors.items()}, header)
-        facts = {"file": path.name, "sha256": checksum(path), "norm": round(float(default.norm()), 4), "domain": domain}
-        written.append(EditRow(**{**_as_dict(row), **facts}))
+        norm = round(float(default.norm()), 4)
+        written.append(replace(row, file=path.name, sha256=checksum(path), norm=norm, domain=domain))
     record = {
         "format": FORMAT,
         "version": VERSION,
         "domain": domain,
         "notes": dict(notes or {}),
-        "directions": [_as_dict(row) for row in written],
+        "directions": [asdict(row) for row in written],
     }
     path = folder / MANIFEST
     partial = path.with_suffix(".json.part")
@@ -251,8 +251,3 @@ def write_directions(
     except OSError as error:
         raise CannotWrite(f"Could not write {path}: {error.strerror or error}.") from error
     return written
-
-
-def _as_dict(row: EditRow) -> dict[str, Any]:
-    """A row as plain data."""
-    return asdict(row)

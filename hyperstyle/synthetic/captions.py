@@ -384,7 +384,7 @@ TRAITS: tuple[Trait, ...] = (
 TRAIT_INDEX: dict[str, int] = {trait.name: index for index, trait in enumerate(TRAITS)}
 
 _PLAIN_NOUNS = ("face", "face", "face", "person", "person", "portrait")
-_OPENINGS = ("portrait of ", "a portrait of ", "a photo of ", "a picture of ", "the face of ")
+_OPENINGS = ("portrait of ", "a portrait of ", "a photo of ", "a picture of ", "an image of ")
 _MAX_WORDS = 17
 """Keeps a caption inside the text model's context (24 tokens with start and end; a few words take two)."""
 
@@ -476,7 +476,7 @@ def _sentence(chosen: Sequence[int], rng: random.Random) -> str:
     for index in chosen:
         said[TRAITS[index].slot].append(rng.choice(TRAITS[index].phrases))
     opening = rng.choice(_OPENINGS) if rng.random() < 0.4 else ""
-    noun = said["noun"][0] if said["noun"] else "person" if opening else rng.choice(_PLAIN_NOUNS)
+    noun = said["noun"][0] if said["noun"] else rng.choice(("person", "face") if opening else _PLAIN_NOUNS)
     head = " ".join([*said["adjective"], noun])
     if opening or rng.random() < 0.85:  # now and then the bare way people type: "smiling woman with glasses"
         head = f"{'an' if head[0] in 'aeiou' else 'a'} {head}"
