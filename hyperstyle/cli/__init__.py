@@ -16,6 +16,8 @@ from hyperstyle import __version__
 from hyperstyle.cli import catalogue, faces, measuring, train
 from hyperstyle.errors import HyperStyleError
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 app = typer.Typer(
     name="hyperstyle",
     help="Rebuild a face with HyperStyle, then edit it with sliders and words.",
@@ -70,19 +72,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         explain = getattr(error, "format_message", None)  # typer's own complaints about the command line have it
         if explain is not None:
-            hint = _help_hint(error)
-            return _complain(" ".join(f"{explain()}".split()) + hint, int(getattr(error, "exit_code", 2)), debug)
+            exit_code = int(getattr(error, "exit_code", 2))
+            sentence = " ".join(str(explain()).split()).rstrip(".")
+            # Without any words typer has already shown the help page, and there is nothing to add.
+            return _complain(f"{sentence}{_help_hint(error)}.", exit_code, debug) if sentence else exit_code
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         return _complain(f"Sorry, something unexpected went wrong ({what}); add --debug to see where.", 1, debug)
+    if result == INTERRUPTED:
+        return _complain("Interrupted.", 1, debug)
     return result if isinstance(result, int) else 0
 
 
 def _help_hint(error: Exception) -> str:
     """Point a mistyped command line at the right help page."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return ""
     context = getattr(error, "ctx", None)
-    return f" (try: {context.command_path} --help)" if context is not None else ""
+    return f"; try {context.command_path} --help" if context is not None else ""
 
 
 def _complain(sentence: str, exit_code: int, debug: bool) -> int:

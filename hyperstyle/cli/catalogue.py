@@ -21,12 +21,10 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=shared.examples("edits", "edits --domain portraits"))(edits)
 
 
-def domains(device: DeviceOption = "auto") -> None:
+def domains(device: DeviceOption = "auto") -> None:  # taken by every command; here nothing runs on it
     """List the kinds of picture there are models for."""
-    from hyperstyle.device import resolve_device
     from hyperstyle.domains import list_domains
 
-    resolve_device(device)
     table = _table("name", "picture", "weights", "licence", "what it is")
     for row in list_domains():
         table.add_row(row.name, f"{row.resolution} px", _megabytes(row), row.licence, f"{row.title}. {row.description}")
@@ -39,8 +37,12 @@ def edits(domain: DomainOption = "portraits", device: DeviceOption = "auto") -> 
     from hyperstyle.pipeline import list_edits
 
     resolve_device(device)
+    rows = list_edits(domain)
+    if not rows:
+        print(f"The domain '{domain}' has no edits yet; make them with: python -m hyperstyle train directions")
+        return
     table = _table("name", "range", "unit", "what it does")
-    for row in list_edits(domain):
+    for row in rows:
         table.add_row(row.name, f"{row.minimum:g} to {row.maximum:g}", row.unit, row.description)
     Console().print(table)
 

@@ -83,16 +83,20 @@ def invert(
     device: DeviceOption = "auto",
 ) -> None:
     """Rebuild a face with the generator and save it in a small file that `edit` opens."""
+    from hyperstyle.images import open_photo
+
     if out.suffix.lower() != INVERSION_SUFFIX:
         raise UsageError(f"The face is saved as a {INVERSION_SUFFIX} file; give --out a name that ends so.")
     for path in filter(None, (out, report)):
         shared.check_folder(path)
     wanted = shared.parse_one_face(face)
     watch = shared.Stopwatch()
+    opened = open_photo(photo)
+    seconds = {"open": watch.lap()}
     pipeline = shared.load_pipeline(domain, device)
-    seconds = {"load": watch.lap()}
+    seconds["load"] = watch.lap()
     with shared.progress("finding the face"):
-        aligned = pipeline.align(photo, wanted)
+        aligned = pipeline.align(opened, wanted)
     seconds["align"] = watch.lap()
     _print_warnings(aligned)
     inversion, stages = rebuild(pipeline, aligned, steps)

@@ -62,7 +62,8 @@ def progress(description: str, total: int | None = None) -> Iterator[Bar]:
     """Show a bar (a spinner without a total) on stderr while the block runs; nothing when stderr is no terminal."""
     columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
     columns += [MofNCompleteColumn(), TimeElapsedColumn()] if total is not None else [TimeElapsedColumn()]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         yield Bar(display, description, total)
 
 

@@ -1,0 +1,395 @@
+"""The command line over the tiny domain and a real photo: what it writes, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny as tiny_module
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from skimage import data
+
+from hyperstyle.cli import main
+from hyperstyle.latents import Inversion
+from hyperstyle.synthetic.parameters import PARAMETERS
+
+COMMANDS = ("align", "invert", "edit", "domains", "edits", "train", "evaluate", "benchmark")
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def face(tiny, photo, tmp_path_factory) -> Path:
+    """A saved inversion of the photo's face."""
+    path = tmp_path_factory.mktemp("faces") / "face.safetensors"
+    tiny.invert(tiny.align(photo)).save(path)
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; returns its exit code, stdout and stderr."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def refused(result: tuple[int, str, str], code: int, *parts: str) -> None:
+    """Check that a command failed in one clear line and nothing else."""
+    got, out, err = result
+    assert got == code, err
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    assert err.strip().endswith((".", "?", ")")) or "choose from" in err or "did you mean" in err, err
+    for part in parts:
+        assert part in err
+
+
+# What it does
+
+
+def test_version_and_help(run):
+    assert run("--version")[:2] == (0, "hyperstyle 0.1.0\n")
+    code, out, err = run()
+    assert (code, err) == (2, "")
+    assert "edit" in out
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples_and_a_device(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Examples" in out
+    assert f"python -m hyperstyle {command}" in out
+    assert "--device" in out
+
+
+def test_align(run, photo, tmp_path):
+    code, out, err = run("align", photo, "-o", tmp_path / "new" / "faces", "--face", "all", "--size", 96)
+    assert (code, err) == (0, "")
+    with Image.open(tmp_path / "new" / "faces" / "astronaut_face0.png") as crop:
+        assert crop.size == (96, 96)
+    assert "astronaut_face0.png" in out
+
+
+def test_invert_writes_a_face_and_a_report(run, tiny, tiny_folder, photo, tmp_path):
+    out, report = tmp_path / "face.safetensors", tmp_path / "report.json"
+    code, shown, _ = run("invert", photo, "-o", out, "--steps", 2, "--report", report, "--domain", tiny_folder)
+    assert code == 0
+    assert "2 refinement steps" in shown
+    numbers = json.loads(report.read_text())
+    assert len(numbers["steps"]) == 2
+    for row in (numbers["encoder"], *numbers["steps"]):
+        assert {"identity", "perceptual", "l2", "ms_ssim", "seconds"} <= set(row)
+        assert all(np.isfinite(value) for value in row.values())
+    assert {"load", "align"} <= set(numbers["seconds"])
+    assert numbers["face"]["face_px"] > 50
+    saved = Inversion.load(out)
+    measured = tiny.measure(tiny.target(tiny.align(photo)), tiny.draw(saved))
+    assert measured["l2"] == pytest.approx(numbers["steps"][-1]["l2"], abs=1e-4)
+
+
+def test_edit_of_a_saved_face(run, tiny, tiny_folder, face, tmp_path):
+    out = tmp_path / "out.png"
+    assert run("edit", face, "-o", out, "--set", "smile=2.0", "--set", "age=-1", "--domain", tiny_folder)[0] == 0
+    expected = tiny.render(Inversion.load(face), {"smile": 2.0, "age": -1.0})
+    with Image.open(out) as drawn:
+        assert drawn.tobytes() == expected.tobytes()
+
+
+def test_edit_of_a_photo_pasted_back(run, tiny_folder, photo, tmp_path):
+    out = tmp_path / "out.png"
+    assert run("edit", photo, "-o", out, "--set", "smile=1", "--paste-back", "--domain", tiny_folder)[0] == 0
+    with Image.open(out) as after, Image.open(photo) as before:
+        changed = (np.asarray(after) != np.asarray(before)).any(-1)
+    assert changed.any()
+    assert not changed[:10].any()  # far from the face every pixel is as it was
+    assert not changed[-100:].any()
+
+
+def test_domains_and_edits(run, tiny_folder, tmp_path):
+    code, out, _ = run("edits", "--domain", tiny_folder)
+    assert code == 0
+    assert "smile" in out
+    assert "-3 to 3" in out
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_folder, bare, ignore=shutil.ignore_patterns("editing_directions"))
+    code, out, _ = run("edits", "--domain", bare)
+    assert code == 0
+    assert "no edits yet" in out
+    code, out, _ = run("domains")
+    assert code == 0
+    assert "portraits" in out
+
+
+def test_benchmark(run, tiny_folder, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(tiny_folder / "domain.json", bare)
+    out = tmp_path / "timings.json"
+    code, shown, _ = run("benchmark", "--domain", bare, "--random-weights", "--device", "cpu", "--out", out)
+    assert code == 0
+    results = json.loads(shown)
+    assert results == json.loads(out.read_text())
+    assert [row["name"] for row in results["stages"]] == [
+        "encoder",
+        "refinement_step",
+        "inversion",
+        "slider_render_batch_1",
+        "slider_render_batch_4",
+        "slider_render_batch_16",
+        "edit_to_jpeg",
+    ]
+    assert all(row["median_ms"] > 0 and row["spread_ms"] >= 0 for row in results["stages"])
+
+
+def test_train_hands_everything_on(run, monkeypatch, tmp_path):
+    calls = []
+    module = types.ModuleType("hyperstyle.training.stages")
+    module.run_stage = lambda stage, domain, **options: calls.append((stage, domain, options))
+    monkeypatch.setitem(sys.modules, "hyperstyle.training.stages", module)
+    options = ("--domain", "mine", "--minutes", 1.5, "--no-resume", "--seed", 3, "--out", tmp_path, "--smoke")
+    assert run("train", "encoder", *options, "--device", "cpu")[0] == 0
+    assert calls == [
+        (
+            "encoder",
+            "mine",
+            {
+                "steps": None,
+                "minutes": 1.5,
+                "resume": False,
+                "seed": 3,
+                "device": "cpu",
+                "out": tmp_path,
+                "smoke": True,
+            },
+        )
+    ]
+    refused(run("train", "generatr"), 2, "did you mean 'generator'")
+
+
+# What it refuses
+
+
+def test_wrong_usage(run, photo, face, tmp_path):
+    out = tmp_path / "out.png"
+    refused(run("frob"), 2, "frob", "--help")
+    refused(run("edit"), 2, "PHOTO", "edit --help")
+    refused(run("edit", photo, "-o", out, "--nothing"), 2, "--nothing")
+    refused(run("edit", photo, "-o", out, "--set", "smile"), 2, "--set smile=2.0")
+    refused(run("edit", photo, "-o", out, "--set", "smile=big"), 2, "must be a number, not 'big'")
+    refused(run("edit", photo, "-o", out, "--text", "a beard=much"), 2, "must be a number, not 'much'")
+    refused(run("edit", face, "-o", out, "--paste-back"), 2, "needs the whole photo")
+    refused(run("edit", photo, "-o", out, "--face", "all"), 2, "only for the align command")
+    refused(run("align", photo, "-o", tmp_path, "--face", "left"), 2, "largest, all or a number")
+    refused(run("align", photo, "-o", tmp_path, "--face", 7), 2, "no face 7")
+    refused(run("invert", photo, "-o", tmp_path / "face.bin"), 2, ".safetensors")
+    refused(run("invert", photo, "-o", tmp_path / "f.safetensors", "--domain", "portrait"), 2, "did you mean")
+    refused(run("align", photo, "-o", tmp_path, "--device", "tpu"), 2, "no device called 'tpu'")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--set", "smlie=1"), ("did you mean 'smile'",)),
+        (("--set", "smile=nan"), ("smile", "nan")),
+        (("--set", "smile=inf"), ("smile", "inf")),
+        (("--set", "smile=1e9"), ("smile", "1e+09")),
+        (("--offset-strength", "1e9"), ("offset strength",)),
+    ],
+)
+def test_bad_edits(run, tiny_folder, face, tmp_path, words, parts):
+    refused(run("edit", face, "-o", tmp_path / "out.png", "--domain", tiny_folder, *words), 2, *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("steps", "part"), [("-1", "not -1"), ("1000000", "not 1000000"), ("many", "'--steps'")])
+def test_bad_steps(run, tiny_folder, photo, tmp_path, steps, part):
+    result = run("invert", photo, "-o", tmp_path / "f.safetensors", "--steps", steps, "--domain", tiny_folder)
+    refused(result, 2, part)
+
+
+def png(path: Path, picture: Image.Image) -> None:
+    picture.save(path, "PNG")
+
+
+BAD_PHOTOS = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("hello"),
+    "truncated": lambda path: (
+        png(path, Image.effect_noise((300, 300), 50)),
+        path.write_bytes(path.read_bytes()[:2000]),
+    ),
+    "transparent": lambda path: png(path, Image.new("RGBA", (64, 64), (9, 9, 9, 0))),
+    "no face": lambda path: png(path, Image.new("RGB", (300, 300), (90, 120, 90))),
+    "missing": lambda path: None,
+    "folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PHOTOS)
+@pytest.mark.parametrize("command", ["align", "invert", "edit"])
+def test_bad_photos(run, tiny_folder, tmp_path, command, kind):
+    bad = tmp_path / "bad.png"
+    BAD_PHOTOS[kind](bad)
+    out = tmp_path / {"align": "faces", "invert": "f.safetensors", "edit": "o.png"}[command]
+    extra = () if command == "align" else ("--domain", tiny_folder)
+    refused(run(command, bad, "-o", out, *extra), 1)
+    assert not out.exists()
+
+
+def test_bad_faces(run, tiny, tiny_folder, face, tmp_path):
+    out, bad = tmp_path / "out.png", tmp_path / "bad.safetensors"
+    refused(run("edit", bad, "-o", out, "--domain", tiny_folder), 1, "does not exist")
+    bad.write_bytes(face.read_bytes()[:100])
+    refused(run("edit", bad, "-o", out, "--domain", tiny_folder), 1, "damaged")
+    bad.write_bytes(b"PK\x03\x04 something else entirely")
+    refused(run("edit", bad, "-o", out, "--domain", tiny_folder), 1, "not a safetensors file")
+    save_file({"x": torch.zeros(1)}, bad)
+    refused(run("edit", bad, "-o", out, "--domain", tiny_folder), 1, "not a saved face")
+    replace(Inversion.load(face), domain="portraits").save(bad)
+    refused(run("edit", bad, "-o", out, "--domain", tiny_folder), 2, "'portraits', but 'tiny'")
+    assert not out.exists()
+
+
+def test_bad_weights(run, tiny_folder, face, tmp_path):
+    broken, out = tmp_path / "broken", tmp_path / "out.png"
+    shutil.copytree(tiny_folder, broken)
+    generator = broken / "generator.safetensors"
+    generator.write_bytes(generator.read_bytes()[:500])
+    refused(run("edit", face, "-o", out, "--domain", broken), 1, "generator.safetensors", "damaged")
+    shutil.copy(broken / "identity.safetensors", generator)
+    refused(run("edit", face, "-o", out, "--domain", broken), 1, "do not fit this network")
+    generator.unlink()
+    refused(run("edit", face, "-o", out, "--domain", broken), 1, "generator.safetensors", "does not exist")
+    (broken / "domain.json").write_text("{")
+    refused(run("edit", face, "-o", out, "--domain", broken), 1, "not valid JSON")
+
+
+def test_evaluate_refuses_a_domain_without_truth(run, tiny_folder, tmp_path):
+    refused(run("evaluate", "--domain", tiny_folder, "--out", tmp_path / "r.md"), 2, "not drawn by")
+
+
+def test_nowhere_to_write(run, tiny_folder, photo, face, tmp_path):
+    (tmp_path / "file").write_text("")
+    missing = tmp_path / "missing" / "out.png"
+    refused(run("edit", face, "-o", missing, "--domain", tiny_folder), 1, "There is no folder")
+    refused(run("edit", face, "-o", tmp_path, "--domain", tiny_folder), 1, "is a folder")
+    refused(run("edit", face, "-o", tmp_path / "out.xyz", "--domain", tiny_folder), 2, ".xyz")
+    refused(run("align", photo, "-o", tmp_path / "file" / "faces"), 1, "Could not write")
+
+
+def test_full_disk(run, tiny_folder, face, tmp_path):
+    """A limit on file sizes fails writes half way, as a full disk does."""
+    out = tmp_path / "out.png"
+    out.write_bytes(b"earlier result")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        result = run("edit", face, "-o", out, "--domain", tiny_folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    refused(result, 1, "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+    assert out.read_bytes() == b"earlier result"
+
+
+def test_surprises_are_one_line_unless_asked(run, monkeypatch):
+    def surprise():
+        raise ZeroDivisionError("over\nzero")
+
+    monkeypatch.setattr("hyperstyle.domains.list_domains", surprise)
+    refused(run("domains"), 1, "ZeroDivisionError: over zero", "--debug")
+    code, _, err = run("domains", "--debug")
+    assert code == 1
+    assert "Traceback" in err
+
+
+def test_interruption_is_quiet(run, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperstyle.domains.list_domains", interrupt)
+    refused(run("domains"), 1, "Interrupted")
+
+
+def test_as_a_program(tiny_folder, face, tmp_path):
+    out = tmp_path / "out.png"
+    words = [sys.executable, "-m", "hyperstyle", "edit", str(face), "-o", str(out), "--domain", str(tiny_folder)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.is_file()
+    done = subprocess.run([*words, "--set", "smile=nan"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("The strength of 'smile'")
+    assert done.stderr.count("\n") == 1
+
+
+# Evaluation, on a tiny domain whose generator takes the renderer's parameters
+
+
+@pytest.fixture
+def drawn_folder(tmp_path, monkeypatch, tiny_folder) -> Path:
+    monkeypatch.setattr(tiny_module, "GENERATOR", replace(tiny_module.GENERATOR, z_dim=len(PARAMETERS)))
+    network = replace(tiny_module.ATTRIBUTE_NETWORK, out_dim=len(PARAMETERS))
+    monkeypatch.setattr(tiny_module, "ATTRIBUTE_NETWORK", network)
+    folder = tiny_module.make_tiny_domain(tmp_path / "drawn")
+    shutil.copytree(tiny_folder / "editing_directions", folder / "editing_directions")
+    return folder
+
+
+def test_evaluate(run, drawn_folder, tmp_path):
+    page = tmp_path / "docs" / "results.md"
+    code, out, _ = run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--out", page)
+    assert (code, out) == (0, f"{page}\n")
+    text = page.read_text()
+    assert f"python -m hyperstyle evaluate --domain {drawn_folder} --n 3 --seed 5 --out {page}" in text
+    results = json.loads(page.with_suffix(".json").read_text())
+    assert results["generator"]["psnr"]["low"] <= results["generator"]["psnr"]["mean"]
+    for question in ("in_domain", "beyond_domain"):
+        assert [row["stage"] for row in results[question]] == ["encoder", "step 1", "step 2", "step 3"]
+    assert [row["name"] for row in results["edits"]] == ["smile", "age"]
+    assert {row["unit"] for row in results["edits"]} == {"fraction", "years"}
+    assert {"encoder", "step 3", "first edit of a face", "every further edit"} == set(results["seconds"]) - {
+        "step 1",
+        "step 2",
+    }
+    again = tmp_path / "again.md"
+    run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--out", again)
+    repeated = json.loads(again.with_suffix(".json").read_text())
+    assert repeated["beyond_domain"] == results["beyond_domain"]
+    assert repeated["edits"] == results["edits"]
+
+
+def test_bootstrap_interval():
+    from hyperstyle.evaluation import interval
+
+    values = torch.randn(400, generator=torch.Generator().manual_seed(1)) * 2 + 5
+    found = interval(values)
+    assert found["mean"] == pytest.approx(float(values.mean()), abs=1e-5)
+    half_width = (found["high"] - found["low"]) / 2
+    assert half_width == pytest.approx(1.96 * float(values.std()) / 20, rel=0.1)  # what theory says for 400 normals
