@@ -172,5 +172,5 @@ def _check_record(path: Path, record: dict[str, Any]) -> None:
         value = record[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise WeightsCorrupt(f"{path}: the field '{name}' must be {words}.")
-        if kind is int and not 1 <= value <= 4096:
+        if isinstance(value, int) and not 1 <= value <= 4096:
             raise WeightsCorrupt(f"{path}: the field '{name}' must lie between 1 and 4096.")

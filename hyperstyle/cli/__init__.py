@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _complain("Interrupted.", 1, debug)
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
-        sys.stdout = None  # type: ignore[assignment]  # or Python complains again while it exits
+        sys.stdout = None  # or Python complains again while it exits
         return 1
     except Exception as error:
         explain = getattr(error, "format_message", None)  # typer's own complaints about the command line have it

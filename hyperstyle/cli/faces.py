@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,8 +151,9 @@ def edit(
     from hyperstyle.pipeline import TextEdit
 
     edits = dict(_parse_setting(word) for word in settings or [])
-    extra = {} if disentanglement is None else {"disentanglement": disentanglement}
-    prompts = [TextEdit(prompt, strength, **extra) for prompt, strength in map(_parse_prompt, text or [])]
+    prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
+    if disentanglement is not None:
+        prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
     wanted = shared.parse_one_face(face)
     saved = source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
