@@ -169,10 +169,10 @@ def test_benchmark(run, tiny_folder, tmp_path):
 def test_train_hands_everything_on(run, monkeypatch, tmp_path):
     calls = []
     module = types.ModuleType("hyperstyle.training.stages")
-    module.run_stage = lambda stage, domain, **options: calls.append((stage, domain, options))
+    module.run_stage = lambda stage, domain, **options: calls.append((stage, domain, options)) or options["out"]
     monkeypatch.setitem(sys.modules, "hyperstyle.training.stages", module)
     options = ("--domain", "mine", "--minutes", 1.5, "--no-resume", "--seed", 3, "--out", tmp_path, "--smoke")
-    assert run("train", "encoder", *options, "--device", "cpu")[0] == 0
+    assert run("train", "encoder", *options, "--device", "cpu")[:2] == (0, f"{tmp_path}\n")
     assert calls == [
         (
             "encoder",
@@ -189,6 +189,13 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
         )
     ]
     refused(run("train", "generatr"), 2, "did you mean 'generator'")
+
+
+def test_train_offers_every_stage():
+    from hyperstyle.cli.train import STAGES
+    from hyperstyle.training import stages
+
+    assert set(STAGES) == set(stages.STAGES)
 
 
 # What it refuses

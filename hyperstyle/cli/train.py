@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=shared.examples(
             "train generator --domain portraits --minutes 60",
-            "train hypernetwork --domain my_domain --device cuda --steps 20000",
+            "train hypernetwork --domain portraits --device cuda --steps 20000",
             "train encoder --smoke --out runs/try",
         )
     )(train)
@@ -54,6 +55,9 @@ def train(
         raise UsageError(f"There is no training stage called '{stage}'; {did_you_mean(stage, STAGES)}")
     from hyperstyle.training.stages import run_stage
 
-    run_stage(
+    # The bar needs a terminal; elsewhere progress is told in lines.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder = run_stage(
         stage, domain, steps=steps, minutes=minutes, resume=resume, seed=seed, device=device, out=out, smoke=smoke
     )
+    print(folder)
