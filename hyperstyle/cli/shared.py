@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,20 @@ def progress(description: str, total: int | None = None) -> Iterator[Bar]:
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         yield Bar(display, description, total)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Show what the library logs, from information upwards, while the block runs."""
+    logger, handler = logging.getLogger("hyperstyle"), logging.StreamHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def parse_face(value: str) -> int | Literal["largest", "all"]:

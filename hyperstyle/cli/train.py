@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -55,9 +54,8 @@ def train(
         raise UsageError(f"There is no training stage called '{stage}'; {did_you_mean(stage, STAGES)}")
     from hyperstyle.training.stages import run_stage
 
-    # The bar needs a terminal; elsewhere progress is told in lines.
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    folder = run_stage(
-        stage, domain, steps=steps, minutes=minutes, resume=resume, seed=seed, device=device, out=out, smoke=smoke
-    )
+    with shared.log_to_stderr():  # a progress bar needs a terminal; elsewhere training tells its progress in lines
+        folder = run_stage(
+            stage, domain, steps=steps, minutes=minutes, resume=resume, seed=seed, device=device, out=out, smoke=smoke
+        )
     print(folder)
