@@ -1,0 +1,245 @@
+"""Settings of training: one frozen dataclass per stage, and the sizes of the networks that a domain is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hyperstyle.models.backbones import TrunkConfig
+from hyperstyle.models.embedding import EmbeddingConfig
+from hyperstyle.models.hypernetwork import HypernetworkConfig
+from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.w_encoder import WEncoderConfig
+from hyperstyle.synthetic.parameters import Z_DIM
+from hyperstyle.training.data import DataConfig
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """What every stage has.
+
+    Attributes:
+        steps: Length of the schedule in steps.
+        minutes: Length of the schedule in minutes of training, whichever ends first; 0 = no limit. The learning rate
+            and the phases follow the share of the schedule that has passed, so a time limit is a full schedule too.
+        batch: Pictures per step.
+        learning_rate: Peak, for Adam.
+        betas: Adam's.
+        warmup_steps: Steps from 0 to the peak.
+        decay_from: Share of the schedule after which the learning rate falls to 2 % along a cosine.
+        ema: Decay of the averaged weights that are exported.
+        seed: Seed of every random choice.
+        checkpoint_s: Seconds between checkpoints.
+        sample_s: Seconds between sample sheets.
+    """
+
+    steps: int
+    minutes: float = 0.0
+    batch: int = 16
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    warmup_steps: int = 100
+    decay_from: float = 0.5
+    ema: float = 0.998
+    seed: int = 0
+    checkpoint_s: float = 60.0
+    sample_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class AttributesConfig:
+    """Attribute network: pictures to the renderer's normalised parameters; truth for every metric, features for losses.
+
+    Attributes:
+        loop: Schedule.
+        beyond_share: Share of each batch that carries beyond-domain details.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=20_000, minutes=12, batch=32, learning_rate=2e-3)
+    beyond_share: float = 0.3
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """Identity network: two pictures of one person close, of two people apart (InfoNCE, arXiv 1807.03748).
+
+    Attributes:
+        loop: Schedule; `batch` counts people, each shown twice.
+        temperature: Of the softmax over cosines.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=10_000, minutes=8, batch=48, learning_rate=1e-3)
+    temperature: float = 0.1
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """Generator fitted by regression: the renderer gives a picture for every latent.
+
+    Attributes:
+        loop: Schedule.
+        phases: (resolution, share of the schedule at which it ends), growing.
+        freeze_mapping_at: Share of the schedule after which the mapping network stays as it is, so that encoders can
+            learn its latents while the synthesis is still being sharpened.
+        face_weight: Extra weight of the middle of the face in the pixel loss.
+        perceptual: Weight of the distance between attribute network features.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=100_000, minutes=60, batch=16, learning_rate=4e-3, betas=(0.0, 0.99), ema=0.997)
+    phases: tuple[tuple[int, float], ...] = ((16, 0.02), (32, 0.14), (64, 0.45), (128, 1.0))
+    freeze_mapping_at: float = 0.45
+    face_weight: float = 3.0
+    perceptual: float = 0.25
+
+
+@dataclass(frozen=True)
+class EncoderTraining:
+    """W encoder with exact supervision: the latent of every drawn picture is known.
+
+    Attributes:
+        loop: Schedule.
+        beyond_share: Share of each batch that carries beyond-domain details.
+        picture: Weight of the picture loss; `picture_from` is the share of the schedule after which it is used.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=20_000, minutes=12, batch=32, learning_rate=1.5e-3)
+    beyond_share: float = 0.4
+    picture: float = 0.5
+    picture_from: float = 0.6
+
+
+@dataclass(frozen=True)
+class HypernetworkTraining:
+    """Hypernetwork trained as published: a loss after every refinement pass, offsets added up over passes.
+
+    Attributes:
+        loop: Schedule.
+        passes: Refinement passes per batch.
+        phases: (resolution, share of the schedule at which it ends): cheap passes first.
+        beyond_share: Share of each batch that carries beyond-domain details.
+        l2, l1, perceptual, identity: Weights of the loss terms.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=20_000, minutes=50, batch=8, learning_rate=1e-3, betas=(0.9, 0.99))
+    passes: int = 3
+    phases: tuple[tuple[int, float], ...] = ((64, 0.5), (128, 1.0))
+    beyond_share: float = 0.7
+    l2: float = 4.0
+    l1: float = 1.0
+    perceptual: float = 0.3
+    identity: float = 0.3
+
+
+@dataclass(frozen=True)
+class DomainSizes:
+    """Sizes of a domain's networks and the settings of its stages.
+
+    Attributes:
+        title, description: For people.
+        resolution: Of the generator, px.
+        input_size: What encoder, hypernetwork, identity and attribute networks look at, px.
+    """
+
+    title: str
+    description: str
+    resolution: int
+    input_size: int
+    generator: GeneratorConfig
+    w_encoder: WEncoderConfig
+    hypernetwork: HypernetworkConfig
+    identity: EmbeddingConfig
+    attributes: EmbeddingConfig
+    data: DataConfig = DataConfig()
+    attributes_training: AttributesConfig = AttributesConfig()
+    identity_training: IdentityConfig = IdentityConfig()
+    generator_training: GeneratorTraining = GeneratorTraining()
+    encoder_training: EncoderTraining = EncoderTraining()
+    hypernetwork_training: HypernetworkTraining = HypernetworkTraining()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+_TRUNK = TrunkConfig("irse", stem_width=24, widths=(32, 64, 96, 128), units=(2, 2, 2, 2), strides=(2, 2, 2, 2), se_reduction=8)
+_PAIR_TRUNK = TrunkConfig(
+    "resnet", stem_width=32, widths=(32, 64, 96, 128), units=(2, 2, 2, 2), strides=(1, 2, 2, 1), in_channels=6, stem_stride=2
+)
+
+PORTRAITS = DomainSizes(
+    title="Drawn portraits",
+    description=(
+        "Portraits drawn by this project's own renderer, 128 px. It shows the whole method at work without any download; "
+        "photographs of people come back as drawings."
+    ),
+    resolution=128,
+    input_size=64,
+    generator=GeneratorConfig(
+        resolution=128,
+        channels={4: 128, 8: 128, 16: 128, 32: 128, 64: 64, 128: 24},
+        w_dim=128,
+        z_dim=Z_DIM,
+        mapping_layers=4,
+        mapping_lr_mul=0.5,
+        normalize_z=False,
+    ),
+    w_encoder=WEncoderConfig(trunk=_TRUNK, w_dim=128),
+    hypernetwork=HypernetworkConfig(
+        trunk=_PAIR_TRUNK,
+        input_size=64,
+        # Medium and fine 3 x 3 layers (16 to 128 px); toRGB stays untouched, as in the paper.
+        layers=("convs.2", "convs.3", "convs.4", "convs.5", "convs.6", "convs.7", "convs.8", "convs.9"),
+        shared=("convs.2", "convs.3", "convs.4", "convs.5"),
+        code_dim=128,
+        shared_width=64,
+        own_width=64,
+        shared_inner=64,
+    ),
+    identity=EmbeddingConfig(trunk=_TRUNK, out_dim=64, normalise=True, input_size=64),
+    attributes=EmbeddingConfig(trunk=_TRUNK, out_dim=Z_DIM, normalise=False, input_size=64),
+)
+
+_SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
+_SMALL_PAIR = TrunkConfig("resnet", stem_width=8, widths=(8, 12), units=(1, 1), strides=(1, 2), in_channels=6, stem_stride=2)
+_FEW = LoopConfig(steps=4, batch=4, warmup_steps=1)
+
+SMOKE = DomainSizes(
+    title="Smoke run",
+    description="A 32 px model trained for a few steps, to see that every stage runs.",
+    resolution=32,
+    input_size=16,
+    generator=GeneratorConfig(
+        resolution=32,
+        channels={4: 16, 8: 16, 16: 16, 32: 8},
+        w_dim=16,
+        z_dim=Z_DIM,
+        mapping_layers=2,
+        mapping_lr_mul=0.5,
+        normalize_z=False,
+    ),
+    w_encoder=WEncoderConfig(trunk=_SMALL, w_dim=16),
+    hypernetwork=HypernetworkConfig(
+        trunk=_SMALL_PAIR,
+        input_size=16,
+        layers=("convs.2", "convs.3", "convs.4", "convs.5"),
+        shared=("convs.2", "convs.3"),
+        code_dim=8,
+        shared_width=8,
+        own_width=8,
+        shared_inner=8,
+    ),
+    identity=EmbeddingConfig(trunk=_SMALL, out_dim=8, normalise=True, input_size=16),
+    attributes=EmbeddingConfig(trunk=_SMALL, out_dim=Z_DIM, normalise=False, input_size=16),
+    data=DataConfig(size=32, people_per_shard=16, in_domain_shards=2, beyond_shards=1, batch=16, compiled=False),
+    attributes_training=AttributesConfig(loop=_FEW),
+    identity_training=IdentityConfig(loop=_FEW),
+    generator_training=GeneratorTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
+    encoder_training=EncoderTraining(loop=_FEW),
+    hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0)), passes=2),
+)
+
+
+def scheduled(loop: LoopConfig, steps: int | None, minutes: float | None, seed: int) -> LoopConfig:
+    """Override a schedule from the command line: naming one limit lifts the other."""
+    if steps is not None:
+        loop = replace(loop, steps=steps, minutes=minutes or 0.0)
+    elif minutes is not None:
+        loop = replace(loop, steps=10**9, minutes=minutes)
+    return replace(loop, seed=seed)

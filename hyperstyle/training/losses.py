@@ -1,0 +1,50 @@
+"""Loss terms shared by the stages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hyperstyle.models.embedding import EmbeddingNetwork
+
+
+def face_weight(size: int, extra: float) -> Tensor:
+    """Weight map (1, 1, size, size): 1 at the border, 1 + extra over eyes, nose and mouth of an aligned face."""
+    t = (torch.arange(size, dtype=torch.float32) + 0.5) / size
+    y, x = torch.meshgrid(t, t, indexing="ij")
+    # In the FFHQ frame the eyes lie at 0.48 of the height and the mouth at 0.75.
+    return (1 + extra * torch.exp(-((((x - 0.5) / 0.27) ** 2 + ((y - 0.59) / 0.27) ** 2) ** 2)))[None, None]
+
+
+def pool_to(x: Tensor, size: int) -> Tensor:
+    """Average-pool pictures to `size`; smaller ones are enlarged."""
+    if x.shape[-1] == size:
+        return x
+    if x.shape[-1] < size:
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    return F.adaptive_avg_pool2d(x, size)
+
+
+def perceptual_loss(network: EmbeddingNetwork, result: Tensor, target: Tensor, stages: int = 3) -> Tensor:
+    """Distance between feature maps of the first stages, each relative to its own size; a scalar."""
+    size = network.config.input_size
+    with torch.no_grad():
+        wanted = network.features(pool_to(target, size))[:stages]
+    got = network.features(pool_to(result, size))[:stages]
+    terms = [(a - b).abs().mean() / (b.abs().mean() + 1e-6) for a, b in zip(got, wanted, strict=True)]
+    return torch.stack(terms).mean()
+
+
+def identity_loss(network: EmbeddingNetwork, result: Tensor, target: Tensor) -> Tensor:
+    """1 - cosine between identity vectors, averaged."""
+    size = network.config.input_size
+    with torch.no_grad():
+        wanted = network(pool_to(target, size))
+    return (1 - (network(pool_to(result, size)) * wanted).sum(1)).mean()
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Mean peak signal-to-noise ratio in dB over a batch of pictures in [-1, 1]."""
+    mse = (a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean((1, 2, 3)) / 4
+    return float((-10 * mse.clamp(min=1e-10).log10()).mean())

@@ -1,0 +1,327 @@
+"""`train STAGE`: reads what earlier stages made, trains one network, writes its weights and card.
+
+A run folder is a domain folder: `domain.json` and one weights file per part. Stages build on each other in the order
+of `STAGES`; each may be interrupted and called again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from hyperstyle.device import describe_machine, resolve_device, set_threads
+from hyperstyle.domains import DOMAIN_FILE, Domain, read_domain
+from hyperstyle.errors import UnknownDomain, WeightsMissing
+from hyperstyle.images import save_picture, to_photo
+from hyperstyle.models.config import plain_config
+from hyperstyle.training.config import PORTRAITS, SMOKE, DomainSizes, LoopConfig, scheduled
+from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
+from hyperstyle.training.generator import GeneratorTask, set_average
+from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
+from hyperstyle.training.loop import Report, Task, fit
+from hyperstyle.training.perception import AttributesTask, IdentityTask
+from hyperstyle.weights import load as build
+from hyperstyle.weights.files import load_weights, save_weights, strict_load
+
+log = logging.getLogger(__name__)
+
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a stage needs to know.
+
+    Attributes:
+        sizes: Networks and settings of the domain.
+        folder: The run folder, which is a domain folder.
+        device: Where to train.
+        steps, minutes, seed: Overrides from the command line.
+        resume: Go on from checkpoints.
+        report: Progress callback.
+        command: The command line, for the card.
+    """
+
+    sizes: DomainSizes
+    folder: Path
+    device: torch.device
+    steps: int | None
+    minutes: float | None
+    seed: int
+    resume: bool
+    report: Report
+    command: str
+
+    @property
+    def domain(self) -> Domain:
+        """The run folder as a domain."""
+        return read_domain(self.folder)
+
+    def loop(self, config: LoopConfig) -> LoopConfig:
+        """A stage's schedule with the command line's overrides."""
+        return scheduled(config, self.steps, self.minutes, self.seed)
+
+    def pictures(self, split: Split) -> Pictures:
+        """Training pictures of a split, drawn first if there are none."""
+        ready = Pictures(self.folder / "data", split)
+        if not len(ready):
+            stage_data(self)
+            ready = Pictures(self.folder / "data", split)
+        return ready
+
+    def held_out(self, split: Split) -> Pictures:
+        """A few pictures with seeds that training never draws."""
+        people = min(64, self.sizes.data.people_per_shard)
+        config = replace(self.sizes.data, people_per_shard=people, compiled=False, seed=HELD_OUT_SEED)
+        folder = self.folder / "data" / "held_out"
+        draw_shard(config, split, 0, folder, lambda n: None)
+        return Pictures(folder, split)
+
+    def load(self, part: str, network: nn.Module) -> nn.Module:
+        """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
+        path = self.domain.path(part)
+        if not path.exists():
+            raise WeightsMissing(f"{path.name} is not there yet; run `train {_STAGE_OF[part]}` into the same folder first.")
+        tensors, _ = load_weights(path)
+        strict_load(network, tensors, path)
+        return network.to(self.device).eval().requires_grad_(False)
+
+    def train(self, task: Task, loop: LoopConfig, part: str, finish: Callable[[nn.Module], None] | None = None) -> None:
+        """Run the loop for one part and write its weights and card."""
+        average, facts = fit(
+            task, loop, self.folder / "stages" / part, self.device, self.report, self.resume, show=write_sheet
+        )
+        if finish is not None:
+            finish(average)
+        self.write(part, average.state_dict(), {**facts, "seed": loop.seed, "batch": loop.batch})
+
+    def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+        """Write a part's weights with a card in the header and beside the file."""
+        card = {
+            "part": part,
+            "command": self.command,
+            **facts,
+            "machine": describe_machine(self.device),
+            "licence": "MIT",
+            "made": time.strftime("%Y-%m-%d"),
+        }
+        path = self.domain.path(part)
+        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, {"card": json.dumps(card)})
+        path.with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
+
+
+def stage_data(run: Run) -> None:
+    """Draw the training pictures."""
+    config = run.sizes.data
+    jobs: list[tuple[Split, int]] = [("in_domain", i) for i in range(config.in_domain_shards)]
+    jobs += [("beyond", i) for i in range(config.beyond_shards)]
+    total, done = len(jobs) * 2 * config.people_per_shard, 0
+
+    def count(n: int) -> None:
+        nonlocal done
+        done += n
+        run.report(done / total, f"{done} of {total} pictures drawn")
+
+    for split, index in jobs:
+        draw_shard(config, split, index, run.folder / "data", count)
+    run.held_out("in_domain")
+    run.held_out("beyond")
+
+
+def stage_attributes(run: Run) -> None:
+    """Train the attribute network."""
+    c = run.sizes.attributes_training
+    c = replace(c, loop=run.loop(c.loop))
+    network = build.build_attributes(run.domain).to(run.device)
+    task = AttributesTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("in_domain"))
+    run.train(task, c.loop, "attributes")
+
+
+def stage_identity(run: Run) -> None:
+    """Train the identity network, starting from the attribute network's trunk where there is one."""
+    c = run.sizes.identity_training
+    c = replace(c, loop=run.loop(c.loop))
+    network = build.build_identity(run.domain).to(run.device)
+    _start_from_attributes(run, network)
+    task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
+    run.train(task, c.loop, "identity")
+
+
+def stage_generator(run: Run) -> None:
+    """Train the generator."""
+    c = run.sizes.generator_training
+    c = replace(c, loop=run.loop(c.loop))
+    generator = build.build_generator(run.domain).to(run.device)
+    attributes = None
+    if run.domain.path("attributes").exists():
+        attributes = run.load("attributes", build.build_attributes(run.domain))
+    task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))  # type: ignore[arg-type]
+    run.train(task, c.loop, "generator", finish=lambda g: set_average(g, c.loop.seed))  # type: ignore[arg-type]
+
+
+def stage_encoder(run: Run) -> None:
+    """Train the W encoder, starting from the attribute network's trunk where there is one."""
+    c = run.sizes.encoder_training
+    c = replace(c, loop=run.loop(c.loop))
+    generator = run.load("generator", build.build_generator(run.domain))
+    encoder = build.build_w_encoder(run.domain).to(run.device)
+    _start_from_attributes(run, encoder)
+    task = EncoderTask(
+        encoder,
+        generator,  # type: ignore[arg-type]
+        c,
+        run.sizes.input_size,
+        run.pictures("in_domain"),
+        run.pictures("beyond"),
+        run.held_out("in_domain"),
+    )
+    run.train(task, c.loop, "w_encoder")
+
+
+def stage_hypernetwork(run: Run) -> None:
+    """Train the hypernetwork."""
+    c = run.sizes.hypernetwork_training
+    c = replace(c, loop=run.loop(c.loop))
+    task = HypernetworkTask(
+        build.build_hypernetwork(run.domain).to(run.device),
+        run.load("generator", build.build_generator(run.domain)),  # type: ignore[arg-type]
+        run.load("w_encoder", build.build_w_encoder(run.domain)),  # type: ignore[arg-type]
+        run.load("identity", build.build_identity(run.domain)),  # type: ignore[arg-type]
+        run.load("attributes", build.build_attributes(run.domain)),  # type: ignore[arg-type]
+        c,
+        run.pictures("in_domain"),
+        run.pictures("beyond"),
+        run.held_out("beyond"),
+    )
+    run.train(task, c.loop, "hypernetwork")
+
+
+_STAGE_OF = {
+    "attributes": "attributes",
+    "identity": "identity",
+    "generator": "generator",
+    "w_encoder": "encoder",
+    "hypernetwork": "hypernetwork",
+    "text": "clip",
+}
+
+STAGES: Mapping[str, Callable[[Run], None]] = {
+    "data": stage_data,
+    "attributes": stage_attributes,
+    "identity": stage_identity,
+    "generator": stage_generator,
+    "encoder": stage_encoder,
+    "hypernetwork": stage_hypernetwork,
+}
+
+
+def run_stage(
+    stage: str,
+    domain: str = "portraits",
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    out: Path | None = None,
+    smoke: bool = False,
+) -> Path:
+    """Train one stage.
+
+    Args:
+        stage: A key of `STAGES`.
+        domain: Name of the domain whose sizes and renderer are used.
+        steps, minutes: Length of the schedule; None takes the stage's own.
+        resume: Go on from the last checkpoint.
+        seed: Seed of every random choice.
+        device: auto, cpu, cuda or mps.
+        out: Run folder; default `runs/<domain>`.
+        smoke: A few steps of a 32 px model.
+
+    Returns:
+        The run folder, which is a domain folder.
+
+    Raises:
+        UnknownDomain: Nothing is known about training this domain.
+        WeightsMissing: An earlier stage has not been run.
+    """
+    if domain not in SIZES:
+        raise UnknownDomain(f"Training knows the domain(s) {', '.join(SIZES)}, not '{domain}'; choose one of them.")
+    sizes = SMOKE if smoke else SIZES[domain]
+    folder = out or Path("runs") / ("smoke" if smoke else domain)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / DOMAIN_FILE).exists():
+        write_domain(folder, domain if not smoke else "smoke", sizes)
+    set_threads()
+    bar = Progress(
+        TextColumn(stage), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
+    )
+    with bar:
+        line = bar.add_task("starting", total=1.0)
+        plain = not sys.stderr.isatty()
+
+        def report(share: float, text: str) -> None:
+            bar.update(line, completed=share, description=text)
+            if plain:
+                log.info("%s %.1f%% %s", stage, 100 * share, text)
+
+        command = f"python -m hyperstyle train {stage} --domain {domain}"
+        command += f" --steps {steps}" if steps else ""
+        command += f" --minutes {minutes:g}" if minutes else ""
+        command += f" --seed {seed}" + (" --smoke" if smoke else "")
+        STAGES[stage](
+            Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command)
+        )
+    return folder
+
+
+def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
+    """Write `domain.json` for a run folder."""
+    record = {
+        "name": name,
+        "title": sizes.title,
+        "description": sizes.description,
+        "licence": "MIT",
+        "resolution": sizes.resolution,
+        "input_size": sizes.input_size,
+        "crop": "ffhq",
+        "refinement_steps": sizes.hypernetwork_training.passes,
+        "generator": sizes.generator.to_dict(),
+        "w_encoder": plain_config(sizes.w_encoder),
+        "hypernetwork": plain_config(sizes.hypernetwork),
+        "identity": plain_config(sizes.identity),
+        "attributes": plain_config(sizes.attributes),
+    }
+    (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def write_sheet(pictures: Tensor, path: Path, columns: int = 8) -> None:
+    """Write pictures (B, 3, H, W) as one sheet, row by row."""
+    rows = pictures.shape[0] // columns
+    height, width = pictures.shape[2:]
+    grid = pictures[: rows * columns].reshape(rows, columns, 3, height, width).permute(2, 0, 3, 1, 4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_picture(to_photo(grid.reshape(3, rows * height, columns * width)), path)
+
+
+def _start_from_attributes(run: Run, network: nn.Module) -> None:
+    """Copy the attribute network's trunk into another network with the same trunk: most of what it sees is the same."""
+    path = run.domain.path("attributes")
+    if not path.exists():
+        return
+    tensors, _ = load_weights(path)
+    trunk = {name.removeprefix("trunk."): t for name, t in tensors.items() if name.startswith("trunk.")}
+    own = network.get_submodule("trunk")
+    if {k: v.shape for k, v in own.state_dict().items()} == {k: v.shape for k, v in trunk.items()}:
+        own.load_state_dict(trunk)
