@@ -137,6 +137,28 @@ def test_unknown_edit_suggests(tiny, inversion):
         tiny.check_edits({"zzz": 0.0})
 
 
+def test_words_move_the_styles_and_stack_with_sliders(tiny, inversion):
+    generator, asked = tiny.models.generator, []
+
+    class Editor:
+        """Moves every style channel by the prompt's strength."""
+
+        def style_shift(self, prompt, strength, disentanglement, neutral):
+            asked.append((prompt, strength, disentanglement, neutral))
+            return tuple(torch.full((1, layer.in_channels), float(strength)) for layer in generator.layers)
+
+    talking = HyperStyle(tiny.domain, tiny.models)
+    talking._text_editor = Editor()
+    edit = TextEdit("a face with a beard", 0.25, disentanglement=0.2, neutral="a person")
+    drawn = talking.draw(inversion, {"smile": 1.0}, [edit, edit], offset_strength=0)
+    assert asked == [("a face with a beard", 0.25, 0.2, "a person")] * 2
+    w_plus = inversion.w_plus + talking._directions.shift("smile", 1.0)
+    styles = tuple(style + 0.5 for style in generator.to_styles(w_plus))
+    torch.testing.assert_close(drawn, generator.render(styles))
+    nothing = talking.render(inversion, text=[replace(edit, strength=0.0)])
+    assert same(nothing, tiny.render(inversion))
+
+
 def test_domain_without_text_model_says_so(tiny, inversion):
     with pytest.raises(WeightsMissing, match=r"text\.safetensors"):
         tiny.render(inversion, text=[TextEdit("a face with a beard")])
