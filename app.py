@@ -1,0 +1,54 @@
+"""Build the page and serve it: `python app.py [--domain NAME|FOLDER] [--device D] [--host H] [--port P]`.
+
+Importing this file loads nothing; running it (what a Space does too) loads the domain and serves the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from hyperstyle.errors import HyperStyleError
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; wrong flags end the program with exit code 2."""
+    parser = argparse.ArgumentParser(
+        description="Serve the HyperStyle page: drop in a photo, see the face rebuilt, drag it somewhere else.",
+        epilog="Examples:  python app.py    python app.py --port 7900    python app.py --domain my_domain --device cpu",
+    )
+    parser.add_argument("--domain", default="portraits", help="a built-in domain or a folder (default: portraits)")
+    parser.add_argument(
+        "--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="where to compute (default: auto)"
+    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 on a Space)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: $GRADIO_SERVER_PORT, $PORT or 7860)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is interrupted.
+
+    Returns:
+        The exit code: 0, 1 (could not do it) or 2 (wrong usage), with one sentence on stderr.
+    """
+    options = parse_arguments(arguments)
+    try:
+        from hyperstyle import load
+        from hyperstyle.demo import serve
+        from hyperstyle.demo.layout import create_demo
+
+        host = options.host or serve.default_host()
+        port = serve.default_port() if options.port is None else options.port
+        serve.check_port(host, port)
+        demo = create_demo(load(options.domain, options.device))
+        serve.launch(demo, host, port)
+    except HyperStyleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The controls: sliders made from the domain's edit rows, rows of words, and the rebuild settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from hyperstyle.demo import texts
+from hyperstyle.demo.handlers import Controls, Prompt
+
+if TYPE_CHECKING:
+    from hyperstyle.editing import EditRow
+
+PROMPT_ROWS = 4  # made ahead and shown one by one: re-rendering rows would drop a slider that is being dragged
+MAX_OFFSET = 1.5
+MAX_STEPS = 5
+MAX_PROMPT_STRENGTH = 3.0
+OPEN_GROUPS = 2  # the first groups start unfolded, the others fit on a screen as headings
+
+
+@dataclass
+class PromptRow:
+    """The components of one row of words."""
+
+    row: gr.Row
+    words: gr.Textbox
+    strength: gr.Slider
+    on: gr.Checkbox
+    remove: gr.Button
+
+
+@dataclass
+class ControlPanel:
+    """Every control on the page, and how to read them.
+
+    Attributes:
+        edits: Slider by edit name.
+        prompts: Rows of words, shown or not; empty when the domain has no text model.
+        shown: How many of them are shown, as `gr.State`.
+        offset_strength: Slider from the encoder's face to the refined one.
+        steps: Choice of the number of refinement steps.
+        add_prompt: Shows one more row.
+        suggestions: One button per suggested prompt.
+        reset: Puts every edit back to where it started.
+    """
+
+    edits: dict[str, gr.Slider] = field(default_factory=dict)
+    prompts: list[PromptRow] = field(default_factory=list)
+    offset_strength: Any = None
+    steps: Any = None
+    add_prompt: Any = None
+    suggestions: list[gr.Button] = field(default_factory=list)
+    reset: Any = None
+
+    @property
+    def inputs(self) -> set[Any]:
+        """Every control, as a set: Gradio then hands handlers one dictionary instead of thirty arguments."""
+        rows = {part for row in self.prompts for part in (row.words, row.strength, row.on)}
+        return {*self.edits.values(), *rows, self.offset_strength, self.steps}
+
+    @property
+    def live_triggers(self) -> list[Any]:
+        """Events after which the picture must be drawn again."""
+        sliders = [*self.edits.values(), self.offset_strength, *(row.strength for row in self.prompts)]
+        triggers = [slider.input for slider in sliders] + [slider.release for slider in sliders]
+        for row in self.prompts:
+            triggers += [row.on.input, row.words.submit, row.words.blur]
+        return triggers
+
+    def read(self, values: Mapping[Any, Any]) -> Controls:
+        """Turn Gradio's dictionary of component values into `Controls`."""
+        return Controls(
+            edits={name: float(values[slider] or 0) for name, slider in self.edits.items()},
+            prompts=tuple(
+                Prompt(values[row.words] or "", float(values[row.strength] or 0), bool(values[row.on]))
+                for row in self.prompts
+            ),
+            offset_strength=float(values[self.offset_strength] or 0),
+            steps=int(values[self.steps]),
+        )
+
+    def defaults(self) -> dict[Any, Any]:
+        """Where each edit starts; refinement steps are not an edit and stay."""
+        start: dict[Any, Any] = {slider: slider.value for slider in self.edits.values()}
+        for row in self.prompts:
+            start |= {row.words: "", row.strength: 1.0, row.on: True}
+        return start | {self.offset_strength: 1.0}
+
+
+def build_controls(rows: Sequence[EditRow], steps: int, has_text: bool) -> ControlPanel:
+    """Lay out the controls inside the current column.
+
+    Args:
+        rows: The domain's edits; grouped by `group`, in the order given.
+        steps: The domain's number of refinement steps.
+        has_text: Whether the domain can be edited with words.
+    """
+    panel = ControlPanel()
+    with gr.Row(elem_classes="hs-heading-row"):
+        gr.HTML(f"<h2>{texts.CONTROLS_HEADING}</h2>", apply_default_css=False)
+        panel.reset = gr.Button(texts.RESET_ALL, size="sm", variant="secondary", elem_id="hs-reset", min_width=80)
+    if not rows:
+        gr.HTML(f'<p class="hs-note">{texts.NO_EDITS}</p>', apply_default_css=False)
+    for number, group in enumerate(dict.fromkeys(row.group for row in rows)):
+        label = texts.GROUPS.get(group, group.capitalize())
+        with gr.Accordion(label, open=number < OPEN_GROUPS, elem_classes="hs-group"):
+            for row in rows:
+                if row.group == group:
+                    panel.edits[row.name] = _edit_slider(row)
+    _build_words(panel, has_text)
+    with gr.Accordion(texts.REBUILD_HEADING, open=False, elem_classes="hs-group"):
+        panel.offset_strength = gr.Slider(
+            0,
+            MAX_OFFSET,
+            value=1.0,
+            step=0.05,
+            label=texts.OFFSET_LABEL,
+            info=texts.OFFSET_INFO,
+            buttons=["reset"],
+            elem_id="hs-offset-strength",
+            elem_classes="hs-slider",
+        )
+        panel.steps = gr.Radio(
+            list(range(1, MAX_STEPS + 1)),
+            value=min(max(steps, 1), MAX_STEPS),
+            label=texts.STEPS_LABEL,
+            info=texts.STEPS_INFO,
+            elem_id="hs-steps",
+        )
+    return panel
+
+
+def _edit_slider(row: EditRow) -> gr.Slider:
+    """A slider for one edit, starting at "no change"."""
+    return gr.Slider(
+        row.minimum,
+        row.maximum,
+        value=0,
+        step=row.step,
+        label=f"{row.label} ({row.unit})" if row.unit else row.label,
+        info=row.description,
+        buttons=["reset"],
+        elem_id=f"hs-edit-{row.name}",
+        elem_classes="hs-slider hs-two-sided" if row.minimum == -row.maximum else "hs-slider",
+    )
+
+
+def _build_words(panel: ControlPanel, has_text: bool) -> None:
+    with gr.Accordion(texts.WORDS_HEADING, open=has_text, elem_classes="hs-group", elem_id="hs-words"):
+        if not has_text:
+            gr.HTML(f'<p class="hs-note">{texts.WORDS_MISSING}</p>', apply_default_css=False)
+            return
+        gr.HTML(f'<p class="hs-note">{texts.WORDS_INFO}</p>', apply_default_css=False)
+        for number in range(PROMPT_ROWS):
+            panel.prompts.append(_prompt_row(number))
+        with gr.Row(elem_classes="hs-chips"):
+            panel.suggestions = [
+                gr.Button(words, size="sm", variant="secondary", min_width=0, elem_classes="hs-chip")
+                for words in texts.SUGGESTIONS
+            ]
+        panel.add_prompt = gr.Button(texts.PROMPT_ADD, size="sm", variant="secondary", elem_id="hs-add-prompt")
+
+
+def _prompt_row(number: int) -> PromptRow:
+    with gr.Column(visible=number == 0, elem_classes="hs-prompt", elem_id=f"hs-prompt-{number}") as row:
+        with gr.Row(elem_classes="hs-prompt-line"):
+            on = gr.Checkbox(True, label=texts.PROMPT_ON, container=False, scale=0, min_width=48)
+            words = gr.Textbox(
+                label=texts.PROMPT_LABEL,
+                placeholder=texts.PROMPT_HINT,
+                show_label=False,
+                container=False,
+                lines=1,
+                max_lines=1,
+                scale=1,
+                min_width=120,
+                elem_id=f"hs-words-{number}",
+            )
+            remove = gr.Button("✕", size="sm", variant="secondary", scale=0, min_width=32, elem_classes="hs-remove")
+        strength = gr.Slider(
+            0,
+            MAX_PROMPT_STRENGTH,
+            value=1.0,
+            step=0.05,
+            label=texts.PROMPT_STRENGTH,
+            elem_id=f"hs-words-strength-{number}",
+            elem_classes="hs-slider",
+        )
+    return PromptRow(row, words, strength, on, remove)

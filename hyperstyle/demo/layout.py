@@ -1,0 +1,302 @@
+"""The page's components and what is wired to what; behaviour is in `handlers.py`."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from PIL import Image
+
+from hyperstyle.demo import texts
+from hyperstyle.demo.api import add_endpoints
+from hyperstyle.demo.controls import ControlPanel, build_controls
+from hyperstyle.demo.handlers import Change, Handlers
+from hyperstyle.demo.pictures import shrink, to_data_uri
+from hyperstyle.demo.sessions import SessionStore
+from hyperstyle.demo.widgets import face_picker, photo_input, picker_value, thumbnails, viewer, viewer_value
+
+if TYPE_CHECKING:
+    from hyperstyle.pipeline import HyperStyle
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+THUMBNAIL_PX = 128
+CLEAN_EVERY_S, KEEP_FILES_S = 60, 600  # as the privacy sentence on the page says
+QUEUE_LENGTH = 32
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For every event of the page itself: endpoints for programs are in `api.py`."""
+
+# Runs after the file's address has reached the hidden download button.
+CLICK_DOWNLOAD = """async () => {{
+  await new Promise((done) => setTimeout(done, 50));
+  document.querySelector("#{id} a, a#{id}, button#{id}")?.click();
+}}"""
+
+
+class Page:
+    """The page's components, with the events between them.
+
+    Args:
+        pipeline: The loaded domain.
+        examples: Photos to offer.
+        hosted: Whether the page runs on somebody else's machine, for the privacy sentence.
+    """
+
+    def __init__(self, pipeline: HyperStyle, examples: Sequence[Path], hosted: bool) -> None:
+        self.handlers = Handlers(pipeline, SessionStore())
+        self.examples = list(examples)
+        domain = pipeline.domain
+        _heading()
+        with gr.Row(elem_id="hs-page"):
+            with gr.Column(scale=3, min_width=260, elem_id="hs-photo-column"):
+                self.picker = face_picker()
+                self.upload = photo_input(
+                    sources=["upload", "webcam", "clipboard"],
+                    label=texts.UPLOAD_LABEL,
+                    show_label=False,
+                    placeholder=texts.UPLOAD_HINT,
+                    height=200,
+                    buttons=[],
+                    elem_id="hs-upload",
+                )
+                self.thumbnails = self._build_examples()
+            with gr.Column(scale=6, min_width=320, elem_id="hs-result-column"):
+                self.viewer = viewer()
+                with gr.Row(elem_classes="hs-actions"):
+                    self.save_face = gr.Button(texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face")
+                    self.paste = gr.Button(
+                        texts.PASTE_BACK, size="md", variant="primary", interactive=False, elem_id="hs-paste-back"
+                    )
+                with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
+                    self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
+                    self.save_whole = gr.Button(texts.DOWNLOAD_WHOLE, size="md", elem_id="hs-save-whole")
+                self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
+            with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
+                self.panel = build_controls(pipeline.edits, domain.refinement_steps, self.handlers.has_text)
+        _footer(pipeline, hosted)
+        self._wire()
+
+    def _build_examples(self) -> gr.HTML | None:
+        if not self.examples:
+            return None
+        gr.HTML(f"<h3>{texts.EXAMPLES_HEADING}</h3>", apply_default_css=False)
+        return thumbnails([(_thumbnail(path), path.stem.replace("_", " ")) for path in self.examples])
+
+    # wiring
+
+    def _wire(self) -> None:
+        panel, job = self.panel, {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
+        everything = [
+            *[self.viewer, self.picker, self.upload, self.whole_box, self.whole, self.save_face, self.paste],
+            *panel.defaults(),
+        ]
+        self.upload.input(self._open, [self.upload, panel.steps], everything, **job, **PRIVATE)
+        if self.thumbnails is not None:
+            self.thumbnails.select(self._open_example, panel.steps, everything, **job, **PRIVATE)
+        self.picker.select(self._choose, panel.steps, everything, **job, **PRIVATE)
+        panel.steps.input(self._change_steps, panel.inputs, everything, **job, **PRIVATE)
+
+        # One listener for all live controls: Gradio then has at most one request on its way, and one waiting that
+        # reads the controls when its turn comes. It skips the queue, which would cost a second request.
+        live: dict[str, Any] = {"inputs": panel.inputs, "outputs": self.viewer, "queue": False, **PRIVATE}
+        gr.on(panel.live_triggers, self._live, trigger_mode="always_last", **live)
+
+        # Reset happens in the browser: were it an answer from the server, a drawing asked for in between could bring
+        # the old positions back.
+        starts = panel.defaults()
+        reset = panel.reset.click(None, None, list(starts), js=_returns(list(starts.values())), **PRIVATE)
+        reset.then(self._live, **live)
+        self._wire_prompts(live)
+
+        controls: dict[str, Any] = {"inputs": panel.inputs, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
+        self.paste.click(self._paste, outputs=[self.viewer, self.whole_box, self.whole], **controls)
+        for button, save in ((self.save_face, self._save_face), (self.save_whole, self._save_whole)):
+            saved = button.click(save, outputs=[self.file, self.viewer], **controls)
+            saved.success(None, js=CLICK_DOWNLOAD.format(id="hs-file"), api_visibility="private")
+
+    def _wire_prompts(self, live: dict[str, Any]) -> None:
+        rows = self.panel.prompts
+        if not rows:
+            return
+        shown = gr.State([number == 0 for number in range(len(rows))])
+        columns, words = [row.row for row in rows], [row.words for row in rows]
+        quick: dict[str, Any] = {"queue": False, **PRIVATE}
+        self.panel.add_prompt.click(show_another, shown, [shown, *columns], **quick)
+        for number, row in enumerate(rows):
+            hide = _hide_row(number)
+            hidden = row.remove.click(hide, shown, [shown, row.row, row.words, row.strength, row.on], **quick)
+            hidden.then(self._live, **live)
+        for button in self.panel.suggestions:
+            added = button.click(use_suggestion, [button, shown, *words], [shown, *columns, *words], **quick)
+            added.then(self._live, **live)
+
+    # events: Gradio's values in, component updates out
+
+    def _open(self, path: str | None, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        try:
+            for change in self.handlers.open_photo(_key(request), path, int(steps)):
+                yield {**self._updates(change), self.upload: None}
+        finally:
+            if path is not None:
+                Path(path).unlink(missing_ok=True)  # the session holds what is needed
+
+    def _open_example(self, event: gr.EventData, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        path = self.examples[_index(event, len(self.examples))]
+        for change in self.handlers.open_photo(_key(request), path, int(steps)):
+            yield self._updates(change)
+
+    def _choose(self, event: gr.EventData, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.choose_face(_key(request), _index(event, None), int(steps)):
+            yield self._updates(change)
+
+    def _change_steps(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.change_steps(_key(request), self.panel.read(values)):
+            yield self._updates(change)
+
+    def _live(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        change = self.handlers.live(_key(request), self.panel.read(values))
+        return gr.skip() if change is None else viewer_value(change)
+
+    def _paste(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        change = self.handlers.paste(_key(request), self.panel.read(values))
+        return {self.viewer: viewer_value(change), **self._whole_updates(change)}
+
+    def _save_face(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        return self._saved(*self.handlers.save_face(_key(request), self.panel.read(values)))
+
+    def _save_whole(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        return self._saved(*self.handlers.save_whole(_key(request), self.panel.read(values)))
+
+    def close(self, request: gr.Request) -> None:
+        """Forget a page that was closed."""
+        self.handlers.close(_key(request))
+
+    def _saved(self, path: Path | None, change: Change) -> dict[Any, Any]:
+        return {self.file: None if path is None else str(path), self.viewer: viewer_value(change)}
+
+    def _updates(self, change: Change) -> dict[Any, Any]:
+        updates: dict[Any, Any] = {self.viewer: viewer_value(change), **self._whole_updates(change)}
+        if change.photo is not None:
+            updates[self.picker] = picker_value(change.photo)
+        if change.ready:
+            updates |= {button: gr.update(interactive=True) for button in (self.save_face, self.paste)}
+        if change.reset:
+            updates |= self.panel.defaults()
+        return updates
+
+    def _whole_updates(self, change: Change) -> dict[Any, Any]:
+        if change.whole is None:
+            return {}
+        note = f'<p class="hs-note">{texts.WHOLE_NOTE}</p>'
+        picture = f'<img src="{change.whole}" alt="{texts.WHOLE_ALT}">{note}' if change.whole else ""
+        return {self.whole: picture, self.whole_box: gr.update(visible=bool(change.whole))}
+
+
+def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: bool | None = None) -> gr.Blocks:
+    """Build the page; `hyperstyle.demo.launch` serves it.
+
+    Args:
+        pipeline: The loaded domain, from `hyperstyle.load`.
+        examples: Folder whose pictures are offered as examples; None for none.
+        hosted: Whether visitors use the page over a network; None looks for a Space's environment.
+    """
+    hosted = bool(os.environ.get("SPACE_ID")) if hosted is None else hosted
+    photos = [] if examples is None else sorted(p for p in examples.glob("*.*") if p.suffix in (".jpg", ".png"))
+    with gr.Blocks(
+        title=texts.TITLE, analytics_enabled=False, delete_cache=(CLEAN_EVERY_S, KEEP_FILES_S), fill_width=True
+    ) as demo:
+        page = Page(pipeline, photos, hosted)
+        add_endpoints(pipeline)
+        demo.unload(page.close)
+    demo.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1)
+    demo.page = page
+    return demo
+
+
+def show_another(shown: list[bool]) -> list[Any]:
+    """Show the first hidden row of words; the first value is the new state, then one update per row."""
+    if all(shown):
+        gr.Info(texts.PROMPTS_FULL.format(count=len(shown)))
+        return [shown, *(gr.skip() for _ in shown)]
+    shown = _with(shown, shown.index(False), True)
+    return [shown, *(gr.update(visible=visible) for visible in shown)]
+
+
+def use_suggestion(suggestion: str, shown: list[bool], *words: str) -> list[Any]:
+    """Put a suggested prompt into the first row without words, showing it if need be."""
+    rows = sorted(range(len(shown)), key=lambda number: not shown[number])  # those on show first
+    free = next((number for number in rows if not (words[number] or "").strip()), None)
+    if free is None or suggestion in words:
+        if free is None:
+            gr.Info(texts.PROMPTS_FULL.format(count=len(shown)))
+        return [shown, *(gr.skip() for _ in shown), *(gr.skip() for _ in shown)]
+    shown = _with(shown, free, True)
+    filled = (suggestion if number == free else gr.skip() for number in range(len(shown)))
+    return [shown, *(gr.update(visible=visible) for visible in shown), *filled]
+
+
+def _hide_row(number: int) -> Any:
+    def hide(shown: list[bool]) -> list[Any]:
+        """Empty a row of words and hide it; the last one on show only empties."""
+        keep = sum(shown) <= 1
+        return [_with(shown, number, keep), gr.update(visible=keep), "", 1.0, True]
+
+    return hide
+
+
+def _with(values: list[bool], index: int, value: bool) -> list[bool]:
+    return [value if number == index else old for number, old in enumerate(values)]
+
+
+def _returns(values: list[Any]) -> str:
+    """A browser function that answers with constants."""
+    return f"() => {json.dumps(values)}"
+
+
+def _key(request: gr.Request) -> str:
+    return str(request.session_hash)
+
+
+def _index(event: gr.EventData, count: int | None) -> int:
+    """The number a widget sent along; anything else becomes one that no list has, or the first of `count`."""
+    index = getattr(event, "_data", {}).get("index")
+    if isinstance(index, int) and index >= 0 and (count is None or index < count):
+        return index
+    return -1 if count is None else 0
+
+
+def _thumbnail(path: Path) -> str:
+    with Image.open(path) as picture:
+        square = min(picture.size)
+        left, top = (picture.width - square) // 2, (picture.height - square) // 2
+        crop = picture.convert("RGB").crop((left, top, left + square, top + square))
+        return to_data_uri(shrink(crop, THUMBNAIL_PX))
+
+
+def _heading() -> None:
+    gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", apply_default_css=False, elem_id="hs-heading")
+
+
+def _footer(pipeline: HyperStyle, hosted: bool) -> None:
+    domain = pipeline.domain
+    weights = texts.WEIGHTS.format(
+        title=domain.title,
+        name=domain.name,
+        resolution=domain.resolution,
+        device=str(pipeline.device),
+        description=domain.description,
+        licence=domain.licence or texts.LICENCE_UNKNOWN,
+    )
+    privacy = texts.PRIVACY_HOSTED if hosted else texts.PRIVACY
+    gr.HTML(
+        f"<p>{privacy}</p><p>{html.escape(weights)}</p><p>{texts.FILM_NOTE}</p>",
+        apply_default_css=False,
+        elem_id="hs-footer",
+    )
+
+
+__all__ = ["ControlPanel", "Page", "create_demo", "show_another", "use_suggestion"]

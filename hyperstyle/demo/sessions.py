@@ -1,0 +1,154 @@
+"""What the server remembers about each open page: a bounded store, emptied when pages close.
+
+Gradio keeps the state of a closed page for an hour and calls no hook when it runs out of room, so faces, which are
+personal, are kept here instead: one `Session` per open page, the least recently used one dropped when there are too
+many, each purged when its page is closed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyperstyle.alignment import AlignedFace
+    from hyperstyle.latents import Inversion
+
+MAX_SESSIONS = 48
+MAX_VERDICTS = 64
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A face that can be edited, with the photo it came from.
+
+    Attributes:
+        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB.
+        face: The face, cut out.
+        inversion: The face, rebuilt.
+    """
+
+    photo: bytes
+    face: AlignedFace
+    inversion: Inversion
+
+
+@dataclass
+class Session:
+    """One open page. Guard changes with `lock`; hold `drawing` while drawing for it.
+
+    Attributes:
+        photo: The file uploaded last, still encoded; None before the first one.
+        faces: Every face found in it, the largest first.
+        rebuilt: The face being edited; stays while another photo or face is on its way.
+        verdicts: Prompt -> "" when the text model knows it, else the sentence that says why not.
+        complained: Whether the status line now shows a complaint about a prompt.
+        opening: Number of the newest job (new photo, other face, other steps); older ones give up.
+        drawing: Held by whoever draws for this page.
+        wanted: Number of the newest live request; older ones that still wait are dropped.
+    """
+
+    photo: bytes | None = None
+    faces: list[AlignedFace] = field(default_factory=list)
+    rebuilt: Rebuilt | None = None
+    verdicts: dict[str, str] = field(default_factory=dict)
+    complained: bool = False
+    opening: int = 0
+    wanted: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    drawing: threading.Lock = field(default_factory=threading.Lock)
+    _serial: int = 0
+    _folder: Path | None = None
+
+    def next_serial(self) -> int:
+        """Number the next answer; the page ignores any answer older than the one it shows.
+
+        Follows the clock, so that a page that outlives a restart of the server still accepts its answers.
+        """
+        with self.lock:
+            self._serial = max(self._serial + 1, time.time_ns() // 1000)
+            return self._serial
+
+    def start_opening(self) -> int:
+        """Number a new job; the one before it gives up."""
+        with self.lock:
+            self.opening += 1
+            return self.opening
+
+    def want(self) -> int:
+        """Number a live request."""
+        with self.lock:
+            self.wanted += 1
+            return self.wanted
+
+    def remember_verdict(self, words: str, complaint: str) -> None:
+        """Keep what the text model said about a prompt, so that dragging asks only once."""
+        with self.lock:
+            if len(self.verdicts) >= MAX_VERDICTS:
+                self.verdicts.clear()
+            self.verdicts[words] = complaint
+
+    def folder(self) -> Path:
+        """The page's own folder for downloads, made on first use and removed with the session."""
+        with self.lock:
+            if self._folder is None or not self._folder.is_dir():
+                self._folder = Path(tempfile.mkdtemp(prefix="hyperstyle-"))
+            return self._folder
+
+    def close(self) -> None:
+        """Forget everything, on disk too."""
+        with self.lock:
+            self.photo, self.faces, self.rebuilt = None, [], None
+            self.verdicts.clear()
+            self.opening += 1
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class SessionStore:
+    """Sessions by the page's key, at most `capacity` of them; safe to share between threads."""
+
+    def __init__(self, capacity: int = MAX_SESSIONS) -> None:
+        self._capacity = capacity
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Session:
+        """The page's session, made on first use; the least recently used one makes room."""
+        dropped = []
+        with self._lock:
+            session = self._sessions.setdefault(key, Session())
+            self._sessions.move_to_end(key)
+            while len(self._sessions) > self._capacity:
+                dropped.append(self._sessions.popitem(last=False)[1])
+        for old in dropped:
+            old.close()
+        return session
+
+    def close(self, key: str) -> None:
+        """Forget one page; an unknown key is no error."""
+        with self._lock:
+            session = self._sessions.pop(key, None)
+        if session is not None:
+            session.close()
+
+    def close_all(self) -> None:
+        """Forget every page."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.close()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._sessions

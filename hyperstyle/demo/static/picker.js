@@ -1,0 +1,29 @@
+// The photo with a frame around every face; a click chooses one. Gradio hands in `element`, `props`, `trigger`, `watch`.
+const stage = element.querySelector(".hs-photo");
+const note = element.querySelector("p");
+
+function show() {
+  const value = props.value;
+  element.hidden = !value;
+  if (!value) return;
+  const picture = stage.querySelector("img");
+  if (picture.src !== value.source) picture.src = value.source;
+  stage.querySelectorAll("button").forEach((button) => button.remove());
+  value.faces.forEach((face, i) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = face.name;
+    button.setAttribute("aria-label", face.name);
+    button.setAttribute("aria-pressed", String(i === value.chosen));
+    for (const side of ["left", "top", "width", "height"]) button.style[side] = 100 * face[side] + "%";
+    button.addEventListener("click", () => {
+      if (i === value.chosen) return;
+      trigger("select", { index: i });
+    });
+    stage.append(button);
+  });
+  note.textContent = value.note;
+}
+
+show();
+watch("value", show);

@@ -1,0 +1,141 @@
+// The result: status line, before/after wipe and filmstrip. Runs once, when the page has loaded; Gradio hands in
+// `element`, `props` and `watch`. Only `props.value` changes afterwards, and each value carries only what is new.
+const words = props.words;
+const find = (selector) => element.querySelector(selector);
+const status = find(".hs-status");
+const stage = find(".hs-stage");
+const after = find(".hs-after");
+const before = find(".hs-before");
+const border = find(".hs-border");
+const film = find(".hs-film");
+
+find(".hs-empty span").textContent = words.empty;
+find(".hs-tag-after").textContent = words.after;
+film.setAttribute("aria-label", words.film);
+border.setAttribute("aria-label", words.wipe);
+
+// Serial of the newest answer shown, per part: an answer that was overtaken on its way must not undo a newer one.
+const shown = { status: 0, picture: 0, frames: 0 };
+let frames = [];
+let compared = 0; // frame on the left of the border
+let touched = false; // whether the person has moved the border
+
+function moveBorder(percent, glide) {
+  const at = Math.min(100, Math.max(0, percent));
+  stage.classList.toggle("hs-glide", Boolean(glide));
+  stage.style.setProperty("--wipe", at + "%");
+  border.setAttribute("aria-valuenow", Math.round(at));
+}
+
+function showStatus({ kind, text }) {
+  status.dataset.kind = kind;
+  status.textContent = text;
+  const { top } = status.getBoundingClientRect();
+  // On a phone the result lies below the upload: bring it into view when something happens there.
+  if (kind !== "info" && (top < 0 || top > window.innerHeight - 80)) {
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    status.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  }
+}
+
+function compareWith(index) {
+  compared = Math.min(index, frames.length - 1);
+  before.src = frames[compared].source;
+  find(".hs-tag-before").textContent = frames[compared].label;
+  film.querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === compared)));
+}
+
+function showFrames(list) {
+  const restarted = list.length < frames.length || list.length === 1;
+  frames = list;
+  film.hidden = false;
+  while (film.children.length > frames.length) film.lastElementChild.remove();
+  frames.forEach((frame, i) => {
+    let item = film.children[i];
+    if (!item) {
+      item = document.createElement("li");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(document.createElement("img"), document.createElement("strong"));
+      button.addEventListener("click", () => {
+        compareWith(i);
+        if (parseFloat(stage.style.getPropertyValue("--wipe")) < 5) moveBorder(50, true);
+      });
+      item.append(button);
+      film.append(item);
+    }
+    const button = item.firstElementChild;
+    const [picture, label, ...captions] = button.children;
+    if (picture.src !== frame.source) picture.src = frame.source;
+    picture.alt = "";
+    label.textContent = frame.label;
+    captions.forEach((caption) => caption.remove());
+    frame.captions.forEach((text) => {
+      const caption = document.createElement("small");
+      caption.textContent = text;
+      button.append(caption);
+    });
+  });
+  if (restarted) {
+    touched = false;
+    compared = 0;
+    moveBorder(50, true);
+  }
+  compareWith(compared);
+  // Until the edited face is drawn, show the newest stage of the rebuild.
+  if (restarted || after.dataset.provisional === "true") showPicture(frames[frames.length - 1].source, true);
+}
+
+function showPicture(source, provisional) {
+  after.dataset.provisional = String(provisional);
+  after.src = source;
+  after.alt = words.after;
+  stage.dataset.empty = "false";
+}
+
+function apply(value) {
+  if (!value || !value.serial) return;
+  const isNew = (part) => value[part] != null && value.serial > shown[part];
+  if (isNew("frames")) {
+    shown.frames = value.serial;
+    showFrames(value.frames);
+  }
+  if (isNew("picture")) {
+    shown.picture = value.serial;
+    showPicture(value.picture, false);
+    // The first edit opens the whole picture, so that what is dragged can be seen; afterwards the border stays put.
+    if (value.frames == null && !touched) moveBorder(0, true);
+  }
+  if (isNew("status")) {
+    shown.status = value.serial;
+    showStatus(value.status);
+  }
+}
+
+function dragTo(event) {
+  const box = stage.getBoundingClientRect();
+  touched = true;
+  moveBorder((100 * (event.clientX - box.left)) / box.width);
+}
+
+stage.addEventListener("pointerdown", (event) => {
+  if (stage.dataset.empty === "true") return;
+  stage.setPointerCapture(event.pointerId);
+  dragTo(event);
+});
+stage.addEventListener("pointermove", (event) => {
+  if (stage.hasPointerCapture(event.pointerId)) dragTo(event);
+});
+border.addEventListener("keydown", (event) => {
+  const now = Number(border.getAttribute("aria-valuenow"));
+  const to = { ArrowLeft: now - 5, ArrowRight: now + 5, Home: 0, End: 100 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  touched = true;
+  moveBorder(to);
+});
+
+moveBorder(50);
+showStatus({ kind: "info", text: words.ready });
+apply(props.value);
+watch("value", () => apply(props.value));

@@ -1,0 +1,118 @@
+"""Every English string on the page, in one place."""
+
+from __future__ import annotations
+
+TITLE = "HyperStyle"
+TAGLINE = "Drop in a photo, see the face rebuilt, drag it somewhere else."
+
+# Photo column
+PHOTO_HEADING = "Photo"
+UPLOAD_LABEL = "Your photo"
+UPLOAD_HINT = "Drop a photo here\nor click to choose one"
+EXAMPLES_HEADING = "Or try one of these"
+PICKER_MANY = "{count} faces found. Click the one you want to edit."
+PICKER_ONE = "One face found."
+FACE_NAME = "Face {number}"
+
+# Result column
+VIEWER_EMPTY = "Your rebuilt face appears here"
+VIEWER_NAME = "Before and after; arrow keys move the border"
+TAG_AFTER = "Edited"
+FILM_NAME = "From your photo to the rebuilt face; click a picture to compare with it"
+FRAME_TARGET = "Photo"
+FRAME_ENCODER = "Encoder"
+FRAME_STEP = "Step {number}"
+FRAME_TARGET_CAPTION = "cut out"
+FRAME_CAPTION = "identity {identity:.2f}"
+FRAME_CAPTION_L2 = "L2 {l2:.3f}"
+FILM_NOTE = (
+    "The encoder finds the nearest face the generator knows; each step then adjusts the generator's weights until it "
+    "draws yours. Identity: 1 is the same person. L2: 0 is the same picture."
+)
+DOWNLOAD_FACE = "Download face"
+PASTE_BACK = "Put back into photo"
+WHOLE_ALT = "The whole photo with the edited face"
+DOWNLOAD_WHOLE = "Download photo"
+WHOLE_NOTE = "Pixels outside the soft edge are exactly those of your photo. Press the button again after more edits."
+
+# Controls column
+CONTROLS_HEADING = "Edit"
+RESET_ALL = "Reset all"
+NO_EDITS = "This domain comes without sliders; the words and the rebuild settings below still work."
+WORDS_HEADING = "Words"
+WORDS_INFO = "Describe what you want to see, press Enter, then drag the strength."
+WORDS_MISSING = "This domain comes without a text model, so it cannot be edited with words."
+PROMPT_LABEL = "Prompt"
+PROMPT_HINT = "a face with ..."
+PROMPT_ON = "On"
+PROMPT_STRENGTH = "Strength"
+PROMPT_ADD = "Add another prompt"
+PROMPT_REMOVE = "Remove"
+PROMPTS_FULL = "All {count} prompts are in use; remove one first."
+SUGGESTIONS_LABEL = "Suggestions"
+SUGGESTIONS = (
+    "a face with a beard",
+    "a smiling face",
+    "a face with glasses",
+    "an old face",
+    "a face with long hair",
+    "a face with blond hair",
+    "a face with red lips",
+    "a surprised face",
+)
+REBUILD_HEADING = "Rebuild"
+OFFSET_LABEL = "Offset strength"
+OFFSET_INFO = "How far the generator's weights move towards your photo: 0 is the encoder's face, 1 the refined one."
+STEPS_LABEL = "Refinement steps"
+STEPS_INFO = "More steps bring the face closer to the photo and take a little longer."
+GROUPS = {
+    "expression": "Expression",
+    "pose": "Pose",
+    "face": "Face",
+    "hair": "Hair",
+    "accessories": "Accessories",
+}
+
+# Status line
+READY = "Add a photo to begin."
+LOOKING = "Looking for faces ..."
+REBUILDING = "Rebuilding the face ..."
+REBUILT = "Rebuilt in {seconds:.1f} s. Drag a slider, or type what you want to see."
+RESUMED = "Done."
+NO_FACE_YET = "Add a photo first; after a long pause the page lets the last one go."
+PASTING = "Putting the face back ..."
+PASTED = "The edited face is back in the photo."
+UNEXPECTED = "Sorry, that did not work. Nothing was lost; please try again, or try another photo."
+FACE_WARNING = "Good to know: {warning}"
+
+# Footer
+PRIVACY = (
+    "Your photo stays in this computer's memory while the page is open and is forgotten when you close it; temporary "
+    "files are deleted within ten minutes. Nothing is recorded or sent anywhere else."
+)
+PRIVACY_HOSTED = (
+    "Your photo is sent to the server that runs this page, stays in its memory while the page is open and is forgotten "
+    "when you close it; temporary files are deleted within ten minutes. Nothing is recorded or passed on."
+)
+WEIGHTS = "Weights: {title} ({name}), {resolution} px, on {device}. {description} Licence: {licence}."
+LICENCE_UNKNOWN = "not stated"
+
+# Endpoints
+API_ALIGN = "Cut a face out of a photo. Returns the aligned crop (PNG) and a report on every face found."
+API_INVERT = (
+    "Rebuild a face. Returns the reconstruction (PNG), what was measured after the encoder and after each refinement "
+    "step, and the small inversion (safetensors) that `edit` accepts in place of the photo."
+)
+API_EDIT = (
+    "Edit a face. Takes a photo or an inversion from `invert`; `edits` is {name: strength}, `prompts` a list of "
+    '{"prompt": words, "strength": 1.0}. Returns the edited face, or with `paste_back` the whole photo (PNG).'
+)
+API_NOTHING_GIVEN = "Give a photo, or the inversion file that `invert` returned."
+API_PASTE_NEEDS_PHOTO = "Pasting back needs the photo; send it along, without an inversion file."
+API_BAD_FACE = "`face` is 'largest' or a number counted from 0, not '{face}'."
+API_BAD_EDITS = (
+    '`edits` must be an object that gives a number for each edit name, such as {{"smile": 1.5}}, not {what}.'
+)
+API_BAD_PROMPTS = (
+    '`prompts` must be a list such as [{"prompt": "a face with a beard", "strength": 1.0}]; check every entry.'
+)

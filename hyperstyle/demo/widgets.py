@@ -1,0 +1,118 @@
+"""Components Gradio does not have: the result, the face picker and the row of examples.
+
+They are `gr.HTML` with a template and a script from `static/`. Each receives its whole state as one value with inline
+pictures, so an answer needs no second request and no face is written to disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hyperstyle.demo import texts
+from hyperstyle.demo.handlers import Change, Photo
+
+STATIC = Path(__file__).parent / "static"
+
+
+def read_static(name: str) -> str:
+    """Read a file of the page's own folder."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def viewer() -> gr.HTML:
+    """Status line, before/after wipe and filmstrip; its value is `viewer_value` of a `Change`.
+
+    `gr.ImageSlider` is not used: it stores both pictures as files and the browser fetches each again for every
+    position of a dragged slider, and it cannot tell an overtaken answer from a new one.
+    """
+    return gr.HTML(
+        value={},
+        html_template=read_static("viewer.html"),
+        js_on_load=read_static("viewer.js"),
+        apply_default_css=False,
+        elem_id="hs-viewer",
+        words={
+            "empty": texts.VIEWER_EMPTY,
+            "after": texts.TAG_AFTER,
+            "wipe": texts.VIEWER_NAME,
+            "film": texts.FILM_NAME,
+            "ready": texts.READY,
+        },
+    )
+
+
+def face_picker() -> gr.HTML:
+    """The photo with a frame around each face; `select` says which was clicked. Its value is `picker_value`."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="hs-photo"><img alt=""></div><p></p>',
+        js_on_load=read_static("picker.js"),
+        apply_default_css=False,
+        elem_id="hs-picker",
+    )
+
+
+def thumbnails(examples: Sequence[tuple[str, str]]) -> gr.HTML:
+    """Example photos; `select` says which was clicked.
+
+    Args:
+        examples: A data URI and a name for each.
+    """
+    return gr.HTML(
+        value=[{"source": source, "label": label} for source, label in examples],
+        html_template='<div class="hs-thumbnails"></div>',
+        js_on_load=read_static("thumbnails.js"),
+        apply_default_css=False,
+        elem_id="hs-examples",
+    )
+
+
+def photo_input(**options: Any) -> gr.Image:
+    """An upload that hands over the path of the file as it is.
+
+    `gr.Image` decodes uploads itself, before any handler runs, and answers a broken file with a bare exception. One
+    object is changed instead of a class derived because Gradio writes a `.pyi` file beside the source of every class
+    derived from a component.
+
+    Args:
+        options: Arguments of `gr.Image`.
+    """
+    component = gr.Image(type="filepath", **options)
+    decode = component.preprocess
+
+    def hand_over(payload: Any) -> str | None:
+        if payload is None or not payload.path or (payload.url or "").startswith("data:"):
+            return decode(payload)
+        return str(payload.path)
+
+    component.preprocess = hand_over
+    return component
+
+
+def viewer_value(change: Change) -> dict[str, Any]:
+    """What the `viewer` needs to know of a change."""
+    value: dict[str, Any] = {"serial": change.serial}
+    if change.status is not None:
+        value["status"] = asdict(change.status)
+    if change.picture is not None:
+        value["picture"] = change.picture
+    if change.frames is not None:
+        value["frames"] = [asdict(frame) for frame in change.frames]
+    return value
+
+
+def picker_value(photo: Photo) -> dict[str, Any]:
+    """What the `face_picker` shows."""
+    count = len(photo.faces)
+    names = [texts.FACE_NAME.format(number=i + 1) for i in range(count)]
+    return {
+        "source": photo.source,
+        "faces": [{**asdict(box), "name": name} for box, name in zip(photo.faces, names, strict=True)],
+        "chosen": photo.chosen,
+        "note": texts.PICKER_ONE if count == 1 else texts.PICKER_MANY.format(count=count),
+    }
