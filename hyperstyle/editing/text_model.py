@@ -31,14 +31,13 @@ MAX_PROMPT_CHARACTERS = 200
 CLIP_PREFIX = "clip."
 
 # Words that carry no wish by themselves: a prompt made of these alone asks for nothing.
-PLAIN_WORDS = frozenset(
-    (
-        "a an the of with without and or in on at to from by no not who has have having is are very really more less "
-        "some this that it face person people human portrait photo picture image wearing front looking turned facing "
-        "lit make made add put give please want i my me his her their"
-    ).split()
+_PLAIN = (
+    "a an the of with without and or in on at to from by no not who has have having is are very really more less some "
+    "this that it face person people human portrait photo picture image wearing front looking turned facing lit make "
+    "made add put give please want i my me his her their"
 )
-NOUNS = frozenset(["face", "person", "portrait", "man", "woman", "lady", "guy", "photo", "picture", "image"])
+PLAIN_WORDS = frozenset(_PLAIN.split())
+NOUNS = frozenset(("face", "person", "portrait", "man", "woman", "lady", "guy", "photo", "picture", "image"))
 
 # What people type -> what captions say. Longest first match wins; every right-hand word occurs in captions.
 SYNONYMS: Mapping[str, str] = {

@@ -1,0 +1,306 @@
+"""Stage `relevance`: what each style channel of a generator means to the text model, and which prompts work.
+
+Source: StyleCLIP (arXiv 2103.17249), section 6: every channel is pushed to both ends of its range in some samples, and
+the mean change of the CLIP embedding is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hyperstyle.editing.styleclip import TextEditor
+from hyperstyle.editing.text_model import Suggestion, TextModel
+from hyperstyle.models.layer_table import LayerSpec
+from hyperstyle.models.stylegan2 import Generator, repeat_w
+from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters, to_z
+from hyperstyle.training.directions import Network, column_of, find_end, map_all, unit_per_z
+
+Progress = Callable[[int, int, str], None]
+"""Called as (done, total, what comes next)."""
+
+
+@dataclass(frozen=True)
+class RelevanceConfig:
+    """Settings of the stage.
+
+    Attributes:
+        n_statistics: Latents over which each channel's mean and deviation are measured.
+        n_samples: Faces in which every channel is pushed.
+        push: How far, in standard deviations.
+        max_resolution: Layers above this many pixels are skipped; None takes all.
+        batch: Pictures rendered at once.
+        seed: Decides everything random.
+        n_measure: Faces on which suggested prompts are tried.
+        thresholds: Values of disentanglement tried for each prompt.
+        strength_step, strength_limit: Strengths tried for each prompt.
+        saturation: A prompt's range ends where the effect has fallen to this fraction of its initial slope.
+        least_effect: Prompts whose whole range moves their property by fewer standard deviations are not suggested.
+    """
+
+    n_statistics: int = 10_000
+    n_samples: int = 16
+    push: float = 5.0
+    max_resolution: int | None = None
+    batch: int = 64
+    seed: int = 0
+    n_measure: int = 24
+    thresholds: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+    strength_step: float = 1.0
+    strength_limit: float = 8.0
+    saturation: float = 0.3
+    least_effect: float = 0.5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A prompt worth trying and the parameter it should move.
+
+    Attributes:
+        prompt: The prompt.
+        parameter: The parameter.
+        sign: 1 if the prompt asks for more of it, -1 for less.
+    """
+
+    prompt: str
+    parameter: str
+    sign: int = 1
+
+
+CANDIDATES: tuple[Candidate, ...] = (
+    Candidate("a smiling face", "smile"),
+    Candidate("a sad face", "smile", -1),
+    Candidate("a face with an open mouth", "mouth_open"),
+    Candidate("a face with closed eyes", "eyes_open", -1),
+    Candidate("a face with a beard", "beard"),
+    Candidate("a face with a moustache", "moustache"),
+    Candidate("a face with glasses", "glasses"),
+    Candidate("an old face", "age"),
+    Candidate("a young face", "age", -1),
+    Candidate("a woman", "femininity"),
+    Candidate("a man", "femininity", -1),
+    Candidate("a face with long hair", "hair_length"),
+    Candidate("a face with short hair", "hair_length", -1),
+    Candidate("a face with curly hair", "hair_curl"),
+    Candidate("a face with blond hair", "hair_shade"),
+    Candidate("a face with black hair", "hair_shade", -1),
+    Candidate("a face with red hair", "hair_red"),
+    Candidate("a face with grey hair", "hair_grey"),
+    Candidate("a face with a fringe", "fringe"),
+    Candidate("a face with dark skin", "skin_tone"),
+    Candidate("a face with pale skin", "skin_tone", -1),
+    Candidate("a face with red lipstick", "lip_colour"),
+    Candidate("a face with blue eyes", "eye_colour"),
+    Candidate("a face with thick eyebrows", "brow_thickness"),
+    Candidate("a face with a big nose", "nose_width"),
+    Candidate("a face with a wide face", "face_width"),
+    Candidate("a face with a square jaw", "jaw"),
+    Candidate("a face turned to the left", "yaw", -1),
+    Candidate("a face turned to the right", "yaw"),
+    Candidate("a face lit from the left", "light_x", -1),
+)
+
+
+def measure_relevance(
+    generator: Generator,
+    model: TextModel,
+    config: RelevanceConfig | None = None,
+    on_progress: Progress | None = None,
+) -> TextModel:
+    """Measure the relevance of every style channel of the 3 x 3 layers.
+
+    Args:
+        generator: Trained, in evaluation mode; its `z` is `to_z` of the parameters.
+        model: Trained text model, on the generator's device.
+        config: Settings.
+        on_progress: Told after every batch.
+
+    Returns:
+        A copy of `model` with `relevance`, `style_std` and `relevance_layers`.
+    """
+    config = RelevanceConfig() if config is None else config
+    device = generator.w_avg.device
+    w = map_all(generator, to_z(sample_parameters(config.n_statistics, config.seed)))
+    layers = relevance_layers(generator, config.max_resolution)
+    means, deviations = style_statistics(generator, w, layers)
+    base = generator.to_styles(repeat_w(w[: config.n_samples].to(device), generator.num_ws))
+    n_base = len(base[0])
+    total = sum(layer.in_channels for layer in layers)
+    per_batch = max(1, config.batch // (2 * n_base))
+    rows = []
+    done = 0
+    for layer, mean, deviation in zip(layers, means, deviations, strict=True):
+        for channels in torch.arange(layer.in_channels).split(per_batch):
+            rows.append(_push(generator, model, base, layer.index, channels, mean, deviation, config.push))
+            done += len(channels)
+            if on_progress is not None:
+                on_progress(done, total, layer.name)
+    return replace(
+        model,
+        relevance=torch.cat(rows),
+        style_std=torch.cat(deviations),
+        relevance_layers=tuple((layer.name, layer.in_channels) for layer in layers),
+    )
+
+
+def relevance_layers(generator: Generator, max_resolution: int | None = None) -> list[LayerSpec]:
+    """The layers whose channels text may move: 3 x 3 ones; toRGB would only tint the picture."""
+    return [
+        layer
+        for layer in generator.layers
+        if not layer.is_to_rgb and (max_resolution is None or layer.resolution <= max_resolution)
+    ]
+
+
+@torch.no_grad()
+def style_statistics(
+    generator: Generator, w: Tensor, layers: Sequence[LayerSpec], batch: int = 1024
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Mean and standard deviation of every style channel.
+
+    Args:
+        generator: The generator.
+        w: (N, w_dim).
+        layers: Which layers.
+        batch: Latents at once.
+
+    Returns:
+        Two lists with one (in_channels,) tensor per layer, on the generator's device.
+    """
+    device = generator.w_avg.device
+    sums = [torch.zeros(layer.in_channels, dtype=torch.float64, device=device) for layer in layers]
+    squares = [torch.zeros_like(s) for s in sums]
+    for part in w.split(batch):
+        styles = generator.to_styles(repeat_w(part.to(device), generator.num_ws))
+        for place, layer in enumerate(layers):
+            style = styles[layer.index].double()
+            sums[place] += style.sum(0)
+            squares[place] += style.square().sum(0)
+    means = [s / len(w) for s in sums]
+    deviations = [(q / len(w) - m.square()).clamp(min=0).sqrt() for q, m in zip(squares, means, strict=True)]
+    return [m.float() for m in means], [d.float() for d in deviations]
+
+
+@torch.no_grad()
+def _push(
+    generator: Generator,
+    model: TextModel,
+    base: tuple[Tensor, ...],
+    layer: int,
+    channels: Tensor,
+    mean: Tensor,
+    deviation: Tensor,
+    push: float,
+) -> Tensor:
+    """Relevance rows of a few channels of one layer: (C, embed_dim), each of unit length (or zero if nothing moves)."""
+    n, count = len(base[0]), len(channels)
+    # Order: channel, end of the range, face.
+    styles = [style.repeat(count * 2, 1) for style in base]
+    moved = styles[layer].view(count, 2, n, -1)
+    for place, channel in enumerate(channels.tolist()):
+        moved[place, 0, :, channel] = mean[channel] + push * deviation[channel]
+        moved[place, 1, :, channel] = mean[channel] - push * deviation[channel]
+    features = model.embed_pictures(generator.render(tuple(styles)))
+    ends = features.view(count, 2, n, -1)
+    return F.normalize(F.normalize(ends[:, 0] - ends[:, 1], dim=2, eps=1e-8).mean(1), dim=1, eps=1e-8)
+
+
+def try_prompts(
+    generator: Generator,
+    model: TextModel,
+    attributes: Network,
+    config: RelevanceConfig | None = None,
+    *,
+    input_size: int = 64,
+    candidates: Sequence[Candidate] = CANDIDATES,
+    on_progress: Progress | None = None,
+) -> TextModel:
+    """Try prompts on faces, and keep those that do what they say as suggestions.
+
+    Args:
+        generator: The generator.
+        model: Text model with relevance.
+        attributes: Attribute network: (B, 3, input_size, input_size) to (B, Z_DIM).
+        config: Settings.
+        input_size: What that network reads, in pixels.
+        candidates: Which prompts.
+        on_progress: Told after every prompt.
+
+    Returns:
+        A copy of `model` with `suggestions`: prompt, disentanglement that isolates its property best, measured range.
+    """
+    config = RelevanceConfig() if config is None else config
+    editor = TextEditor(model, generator.layers)
+    parameters = sample_parameters(2000, config.seed + 10**6)
+    spread = to_z(parameters).std(0).clamp(min=1e-6)
+    w = map_all(generator, to_z({name: value[: config.n_measure] for name, value in parameters.items()}))
+    styles = generator.to_styles(repeat_w(w.to(generator.w_avg.device), generator.num_ws))
+
+    @torch.no_grad()
+    def read(prompt: str, threshold: float, strength: float) -> Tensor:
+        shift = editor.style_shift(prompt, strength, threshold)
+        seen = []
+        for rows in torch.arange(len(w)).split(config.batch):
+            moved = tuple(style[rows] + part for style, part in zip(styles, shift, strict=True))
+            picture = generator.render(moved).clamp(-1, 1)
+            seen.append(attributes(F.adaptive_avg_pool2d(picture, input_size)).float().cpu())
+        return torch.cat(seen).mean(0)
+
+    at_zero = read(candidates[0].prompt, config.thresholds[0], 0.0) if candidates else torch.zeros(0)
+    kept = []
+    for place, candidate in enumerate(candidates):
+        if on_progress is not None:
+            on_progress(place, len(candidates), candidate.prompt)
+        suggestion = _try_prompt(candidate, read, at_zero, spread, config)
+        if suggestion is not None:
+            kept.append(suggestion)
+    if on_progress is not None:
+        on_progress(len(candidates), len(candidates), "done")
+    return replace(model, suggestions=tuple(kept))
+
+
+def _try_prompt(
+    candidate: Candidate,
+    read: Callable[[str, float, float], Tensor],
+    at_zero: Tensor,
+    spread: Tensor,
+    config: RelevanceConfig,
+) -> Suggestion | None:
+    """Find the best threshold and the range of one prompt, or None if it does not work."""
+    column = column_of(candidate.parameter)
+    best, best_score = None, 0.0
+    for threshold in config.thresholds:
+        change = (read(candidate.prompt, threshold, 2 * config.strength_step) - at_zero) / spread
+        wanted = candidate.sign * float(change[column])
+        others = float(change.square().sum() - change[column].square())
+        # How much of the whole change is the one that was asked for; tiny changes are noise.
+        score = wanted / (others**0.5 + 0.3)
+        if score > best_score:
+            best, best_score = threshold, score
+    if best is None:
+        return None
+
+    def value(strength: float) -> tuple[float, float]:
+        return float(read(candidate.prompt, best, strength)[column]), 1.0
+
+    start = float(at_zero[column])
+    low, high = (
+        find_end(value, start, sign * config.strength_step, config.strength_limit, config.saturation, 0.0)
+        for sign in (-1.0, 1.0)
+    )
+    change_at_end = value(high)[0] - start
+    if candidate.sign * change_at_end / float(spread[column]) < config.least_effect:
+        return None
+    return Suggestion(
+        prompt=candidate.prompt,
+        minimum=low,
+        maximum=high,
+        parameter=candidate.parameter,
+        unit=BY_NAME[candidate.parameter].unit,
+        effect_per_unit=round(change_at_end / high * unit_per_z(candidate.parameter), 4),
+        disentanglement=best,
+    )
