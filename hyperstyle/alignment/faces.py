@@ -1,0 +1,72 @@
+"""Photo -> aligned faces: landmarks, crop and report put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hyperstyle.alignment import crop, landmarks
+from hyperstyle.alignment.report import AlignmentReport, make_report
+from hyperstyle.errors import NoFaceFound
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedFace:
+    """One face, cut out upright, with everything needed to put it back.
+
+    Coordinates are pixels of the photo, (0, 0) being the centre of its top left pixel.
+
+    Attributes:
+        picture: RGB square, the FFHQ crop.
+        quad: (4, 2) corners of that square in the photo: top left, bottom left, bottom right, top right. They may lie
+            outside the photo.
+        box: Left, top, right, bottom of the face itself.
+        landmarks: (478, 2) points of MediaPipe's face mesh.
+        report: Pose, size, sharpness and warnings.
+        index: Number among the faces of the photo, 0 being the largest.
+    """
+
+    picture: Image.Image
+    quad: Points
+    box: tuple[float, float, float, float]
+    landmarks: Points
+    report: AlignmentReport
+    index: int
+
+
+def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
+    """Find every face in a photo and cut each out, the largest first.
+
+    Args:
+        photo: From `images.open_photo`: RGB and upright.
+        size: Side of the crops in pixels.
+
+    Raises:
+        NoFaceFound: There is no face, or only ones of less than about 18 px.
+    """
+    photo = photo.convert("RGB")
+    found = landmarks.find_faces(photo)
+    if not found:
+        raise NoFaceFound(
+            "No face was found in this photo; use one in which the face is uncovered, well lit and at least "
+            f"{landmarks.MIN_FACE_PX} pixels tall."
+        )
+    return [_align(photo, face, index, size) for index, face in enumerate(found)]
+
+
+def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int) -> AlignedFace:
+    quad = crop.face_quad(*landmarks.eyes_and_mouth(face.landmarks))
+    outside = crop.outside_fraction(quad, photo.size)
+    return AlignedFace(
+        picture=crop.crop_face(photo, quad, size),
+        quad=crop.sampled_quad(quad, photo.size, size),
+        box=face.box,
+        landmarks=face.landmarks,
+        report=make_report(photo, face.points, face.size_px, outside, face.box),
+        index=index,
+    )

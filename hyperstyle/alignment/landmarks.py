@@ -1,0 +1,382 @@
+"""Find every face in a photo and its landmarks. The only file that imports MediaPipe.
+
+    whole photo + overlapping tiles --detector--> boxes --level, enlarged crop--> face mesh --> 478 landmarks
+
+The detector alone sees faces down to about a fourteenth of its picture's side, so larger photos are also searched in
+tiles. Every candidate is then cut out with its eyes level and confirmed by the face mesh.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Points = NDArray[np.float64]
+
+# Six contour points per eye in dlib's order (outer or inner corner, two above, corner, two below), so that eye centres
+# mean the same as in the FFHQ recipe. "Left" is the left of the picture, the person's right.
+LEFT_EYE = (33, 160, 158, 133, 153, 144)
+RIGHT_EYE = (362, 385, 387, 263, 373, 380)
+LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER = 61, 291
+FOREHEAD, CHIN = 10, 152
+LEFT_CHEEK, RIGHT_CHEEK = 234, 454
+
+MIN_FACE_PX = 18  # below this the mesh puts eyes and mouth anywhere; such a face is left alone
+SMALLEST_FACE_IN_TILE = 14  # the detector finds faces down to this part of its picture's side (12 px of 192 measured)
+TILES_ACROSS = 3  # each level looks at tiles of a third of the side of the level above
+TILE_OVERLAP = 0.3  # of a tile; a face up to this large is whole in at least one tile
+DETECTOR_CONFIDENCE = 0.5
+MESH_CONFIDENCE = 0.5
+SAME_FACE_OVERLAP = 0.4  # two boxes that share more than this part of the smaller one are one face
+
+_MESH_INPUT = 384  # px; the face fills half of it, twice what the mesh reads
+_MESH_CONTEXT = 2.0  # side of the crop for the mesh, in face sizes
+
+_NOISE = re.compile(  # what MediaPipe's C++ parts print for every user on every start, none of it about the photo
+    rb"INFO: Created TensorFlow Lite|WARNING: All log messages before absl|"
+    rb"[IW]\d{4} .*(inference_feedback_manager|landmark_projection_calculator|gl_context|face_landmarks|task_runner)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """One face's landmarks.
+
+    Attributes:
+        points: (478, 3) x, y in pixels of the photo, (0, 0) being the centre of the top left pixel, and depth z in
+            pixels, smaller towards the camera. The last ten are the irises.
+        score: The detector's confidence, 0 to 1.
+    """
+
+    points: Points
+    score: float
+
+    @property
+    def landmarks(self) -> Points:
+        """(478, 2) landmarks in the photo."""
+        return self.points[:, :2]
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom around all landmarks."""
+        low, high = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+    @property
+    def size_px(self) -> float:
+        """The longer of forehead to chin and cheek to cheek; the same at any tilt."""
+        p = self.landmarks
+        return float(max(np.hypot(*(p[FOREHEAD] - p[CHIN])), np.hypot(*(p[LEFT_CHEEK] - p[RIGHT_CHEEK]))))
+
+
+def find_faces(photo: Image.Image) -> list[FoundFace]:
+    """Find all faces, the largest first.
+
+    Faces are searched down to about 30 px. In a large photo with one large face, those smaller than a fortieth of the
+    photo's side are taken for passers-by and not looked for.
+
+    Args:
+        photo: RGB, upright; faces may be tilted by any angle.
+
+    Returns:
+        One entry per face, empty when there is none. Safe to call from several threads.
+    """
+    with _networks() as networks:
+        found = _search(photo, networks, levels=3)
+        if not found:  # a photo lying on its side: the detector knows faces tilted up to about 75 degrees
+            for turns, turned in _quarter_turns(photo):
+                upright = _search(turned, networks, levels=2)
+                found = _distinct(found + [_turn_back(face, turns, turned.size) for face in upright])
+    return sorted(found, key=lambda face: face.size_px, reverse=True)
+
+
+def eyes_and_mouth(landmarks: Points) -> tuple[Points, Points, Points, Points]:
+    """The four points that place the crop: left eye, right eye, left and right mouth corner, (2,) each."""
+    return (
+        landmarks[list(LEFT_EYE)].mean(axis=0),
+        landmarks[list(RIGHT_EYE)].mean(axis=0),
+        landmarks[LEFT_MOUTH_CORNER],
+        landmarks[RIGHT_MOUTH_CORNER],
+    )
+
+
+# Searching
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A face the detector sees: centre (2,), side of its box and both eyes (2, 2), in photo pixels."""
+
+    centre: Points
+    side: float
+    eyes: Points
+    score: float
+
+
+def _search(photo: Image.Image, networks: _Networks, levels: int) -> list[FoundFace]:
+    """Find the upright faces: the whole photo, then tiles of a third, then of a ninth of its side."""
+    found: list[FoundFace] = []
+    long_side = float(max(photo.size))
+    smallest_tile = float(MIN_FACE_PX * SMALLEST_FACE_IN_TILE)
+    tile = long_side
+    for level in range(levels):
+        largest = max((face.size_px for face in found), default=0.0)
+        if level > 1 and largest > tile / TILES_ACROSS:
+            break
+        if level > 0:
+            if tile <= smallest_tile:
+                break  # the level above already saw the smallest usable faces
+            tile = max(tile / TILES_ACROSS, smallest_tile)
+        for box in _tiles(photo.size, tile):
+            for candidate in networks.detect(photo, box):
+                if not any(_covers(face, candidate) for face in found):
+                    face = _confirm(photo, candidate, networks)
+                    if face is not None:
+                        found = _distinct([*found, face])
+    return found
+
+
+def _tiles(size: tuple[int, int], tile: float) -> list[tuple[float, float, float, float]]:
+    """Overlapping squares (left, top, right, bottom) that cover a picture evenly; a large one is centred over it."""
+    starts = []
+    for length in size:
+        if length <= tile:
+            starts.append(np.array([(length - tile) / 2]))
+        else:
+            count = int(np.ceil((length - tile) / (tile * (1 - TILE_OVERLAP)))) + 1
+            starts.append(np.linspace(0, length - tile, count))
+    return [(float(x), float(y), float(x + tile), float(y + tile)) for y in starts[1] for x in starts[0]]
+
+
+def _confirm(photo: Image.Image, candidate: _Candidate, networks: _Networks) -> FoundFace | None:
+    """Put the mesh on a candidate, twice: the first mesh says better than the detector how to level the second crop."""
+    right = candidate.eyes[1] - candidate.eyes[0]
+    points = networks.mesh(photo, candidate.centre, candidate.side, np.arctan2(right[1], right[0]))
+    if points is None:
+        return None
+    left_eye, right_eye, _, _ = eyes_and_mouth(points[:, :2])
+    right = right_eye - left_eye
+    face = FoundFace(points, candidate.score)
+    centre = (points[FOREHEAD, :2] + points[CHIN, :2] + points[LEFT_CHEEK, :2] + points[RIGHT_CHEEK, :2]) / 4
+    refined = networks.mesh(photo, centre, face.size_px, np.arctan2(right[1], right[0]))
+    face = face if refined is None else FoundFace(refined, candidate.score)
+    return face if face.size_px >= MIN_FACE_PX else None
+
+
+def _covers(face: FoundFace, candidate: _Candidate) -> bool:
+    """Whether a candidate is a face already found."""
+    half = candidate.side / 2
+    box = (*(candidate.centre - half), *(candidate.centre + half))
+    return _overlap(face.box, box) > SAME_FACE_OVERLAP
+
+
+def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
+    """Keep the surest of faces that overlap."""
+    kept: list[FoundFace] = []
+    for face in sorted(faces, key=lambda face: face.score, reverse=True):
+        if all(_overlap(face.box, other.box) <= SAME_FACE_OVERLAP for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Shared area of two boxes as a part of the smaller one: a mesh on half a face counts as that face."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+
+
+def _quarter_turns(photo: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The photo turned counter-clockwise by 1, 3 and 2 quarters: upside down is the rarest."""
+    for turns, method in (
+        (1, Image.Transpose.ROTATE_90),
+        (3, Image.Transpose.ROTATE_270),
+        (2, Image.Transpose.ROTATE_180),
+    ):
+        yield turns, photo.transpose(method)
+
+
+def _turn_back(face: FoundFace, turns: int, turned_size: tuple[int, int]) -> FoundFace:
+    """Map a face found in a turned photo into the photo itself."""
+    points = face.points.copy()
+    width, height = turned_size
+    for _ in range(turns):  # one quarter clockwise: (x, y) -> (height - 1 - y, x)
+        points[:, 0], points[:, 1] = height - 1 - points[:, 1], points[:, 0].copy()
+        width, height = height, width
+    return FoundFace(points, face.score)
+
+
+# The networks
+
+
+class _Networks:
+    """MediaPipe's face detector and face mesh. Not thread-safe; use through `_networks`."""
+
+    def __init__(self) -> None:
+        # These must be set before the import; setdefault leaves a developer's own choice alone.
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with warnings.catch_warnings():
+            # MediaPipe's own dependencies warn about themselves while they are imported; none of it is about us.
+            warnings.simplefilter("ignore")
+            from mediapipe.python.solutions import face_detection, face_mesh
+        self._detector = face_detection.FaceDetection(model_selection=1, min_detection_confidence=DETECTOR_CONFIDENCE)
+        self._mesh = face_mesh.FaceMesh(
+            static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=MESH_CONFIDENCE
+        )
+        self._has_seen_a_face = False
+        blank = Image.new("RGB", (64, 64))  # the first run is slow and noisy
+        self.detect(blank, (0, 0, 64, 64))
+        self.mesh(blank, np.array([32.0, 32.0]), 32, 0.0)
+
+    def detect(self, photo: Image.Image, box: tuple[float, float, float, float]) -> list[_Candidate]:
+        """Find faces in a square part of the photo, (left, top, right, bottom)."""
+        left, top, right, bottom = box
+        side = right - left
+        out = int(min(side, 2 * 192))  # the detector reads 192 px; it shrinks without antialiasing, Pillow does not
+        pixels = _cut(photo, np.array([(left + right) / 2, (top + bottom) / 2]), side, 0.0, out)
+        result = self._detector.process(pixels)
+        candidates = []
+        for detection in result.detections or []:
+            data = detection.location_data
+            frame = data.relative_bounding_box
+            points = np.array([[point.x, point.y] for point in data.relative_keypoints])
+            offset = np.array([left, top])
+            candidates.append(
+                _Candidate(
+                    centre=offset
+                    + side * np.array([frame.xmin + frame.width / 2, frame.ymin + frame.height / 2])
+                    - 0.5,  # MediaPipe counts from the corner of a pixel, we from its centre
+                    side=float(side * max(frame.width, frame.height)),
+                    eyes=offset + side * points[:2] - 0.5,
+                    score=float(detection.score[0]),
+                )
+            )
+        return candidates
+
+    def mesh(self, photo: Image.Image, centre: Points, face_px: float, angle: float) -> Points | None:
+        """Put the mesh on the face nearest to a place, levelled by `angle`; (478, 3) in photo pixels, or None."""
+        side = face_px * _MESH_CONTEXT
+        pixels = _cut(photo, centre + 0.5, side, angle, _MESH_INPUT)
+        with contextlib.nullcontext() if self._has_seen_a_face else _without_noise():
+            result = self._mesh.process(pixels)
+        meshes = [np.array([[p.x, p.y, p.z] for p in face.landmark]) for face in result.multi_face_landmarks or []]
+        if not meshes:
+            return None
+        self._has_seen_a_face = True
+        points = min(meshes, key=lambda mesh: float(np.hypot(*(mesh[:, :2].mean(axis=0) - 0.5)))) - (0.5, 0.5, 0)
+        points *= side
+        cos, sin = np.cos(angle), np.sin(angle)
+        points[:, :2] = points[:, :2] @ np.array([[cos, sin], [-sin, cos]]) + centre
+        return points
+
+    def close(self) -> None:
+        """Stop MediaPipe's threads."""
+        self._detector.close()
+        self._mesh.close()
+
+
+def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int) -> NDArray[np.uint8]:
+    """Cut a square turned by `angle` (radians) as (out, out, 3), antialiased, black outside the photo.
+
+    Only here the photo is measured as Pillow does: (0, 0) is the corner of the top left pixel.
+    """
+    reach = side / 2 * (abs(np.cos(angle)) + abs(np.sin(angle))) + 2
+    left, top = np.floor(np.maximum(centre - reach, 0)).astype(int)
+    right, bottom = np.ceil(np.minimum(centre + reach, photo.size)).astype(int)
+    if right <= left or bottom <= top:
+        return np.zeros((out, out, 3), dtype=np.uint8)
+    shrink = max(1.0, side / out)
+    size = (max(1, round((right - left) / shrink)), max(1, round((bottom - top) / shrink)))
+    part = photo.resize(size, Image.Resampling.BILINEAR, (left, top, right, bottom), reducing_gap=2.0)
+    scale = np.array(size) / (right - left, bottom - top)
+    step = side / out
+    cos, sin = np.cos(angle) * step, np.sin(angle) * step
+    corner = centre - (np.array([[cos, -sin], [sin, cos]]) @ np.array([out / 2, out / 2])) - (left, top)
+    matrix = (
+        cos * scale[0], -sin * scale[0], corner[0] * scale[0],
+        sin * scale[1], cos * scale[1], corner[1] * scale[1],
+    )  # fmt: skip
+    turned = part.transform((out, out), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    return np.asarray(turned)
+
+
+_shared: _Networks | None = None
+_lock = threading.Lock()
+_of_the_parent: list[_Networks] = []  # kept alive: closing them in a child would wait for threads it does not have
+
+
+@contextlib.contextmanager
+def _networks() -> Iterator[_Networks]:
+    """Lend the process's one set of networks to one thread at a time; built on first use, which takes seconds."""
+    global _shared
+    with _lock:
+        if _shared is None:
+            with _without_noise():
+                _shared = _Networks()
+        yield _shared
+
+
+def _close() -> None:
+    """Stop MediaPipe's threads before the interpreter goes; the networks are built again when needed."""
+    global _shared
+    with _lock:
+        if _shared is not None:
+            _shared.close()
+            _shared = None
+
+
+def _forget_after_fork() -> None:
+    """A forked child has a copy of the networks without their threads: it needs its own."""
+    global _shared, _lock
+    _lock = threading.Lock()
+    if _shared is not None:
+        _of_the_parent.append(_shared)
+        _shared = None
+
+
+atexit.register(_close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+@contextlib.contextmanager
+def _without_noise() -> Iterator[None]:
+    """Hold back what is written to stderr meanwhile and drop the lines that match `_NOISE`.
+
+    MediaPipe's C++ parts write to the file descriptor and offer no switch for it. Everything else, from any thread, is
+    passed on at the end.
+    """
+    sys.stderr.flush()
+    try:
+        original = os.dup(2)
+    except OSError:  # a process without stderr has nothing to keep quiet
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            held.seek(0)
+            rest = b"".join(line for line in held if not _NOISE.match(line))
+            if rest:
+                with contextlib.suppress(OSError):
+                    os.write(2, rest)

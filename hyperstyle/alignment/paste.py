@@ -1,0 +1,133 @@
+"""Put an edited face back into its photo: the crop's inverse map and a soft mask.
+
+What the mask leaves out is copied, never resampled: those pixels of the photo stay exactly as they were.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from hyperstyle.alignment import crop
+from hyperstyle.alignment.faces import AlignedFace
+from hyperstyle.errors import UsageError
+
+Points = NDArray[np.float64]
+
+FEATHER = 0.12  # of the crop; wide enough that skin, hair and background fade without a line
+MAX_FEATHER = 0.5  # the mask is then soft from its rim to its middle
+
+_MASK_POWER = 2.5  # between an ellipse (2), which cuts hair at the corners, and the square itself, whose corners show
+_COLOUR_RADIUS = 0.08  # of the crop: colour matching moves light and tint, features of this size and below stay
+
+
+def paste_back(
+    photo: Image.Image,
+    face: AlignedFace,
+    picture: Image.Image,
+    feather: float = FEATHER,
+    colour_match: float = 0.0,
+) -> tuple[Image.Image, Image.Image]:
+    """Put an edited face back where it was cut out.
+
+    Args:
+        photo: The photo `face` was aligned in.
+        face: Says where the face is.
+        picture: The edited crop, square, any size.
+        feather: Width of the soft edge as a fraction of the crop, 0 (hard) to 0.5.
+        colour_match: 0 takes the picture's colours as they are, 1 gives it the photo's light and tint (everything
+            coarser than about a twelfth of the crop). Useful when a reconstruction is slightly off in colour; it also
+            undoes edits that are nothing but a change of colour.
+
+    Returns:
+        The photo with the face in it, RGB, and the mask that was used, mode "L" and of the photo's size. Where the mask
+        is 0, the photo's pixels are unchanged, bit for bit.
+
+    Raises:
+        UsageError: `feather` or `colour_match` is out of range, or the picture is not square.
+    """
+    if not 0 <= feather <= MAX_FEATHER:
+        raise UsageError(f"The feather must lie between 0 and {MAX_FEATHER:g} of the crop, not {feather:g}.")
+    if not 0 <= colour_match <= 1:
+        raise UsageError(f"The colour match must lie between 0 and 1, not {colour_match:g}.")
+    if picture.width != picture.height:
+        raise UsageError(f"An aligned face is square, but this picture is {picture.width} x {picture.height} pixels.")
+    photo = photo.convert("RGB")
+    result, whole_mask = photo.copy(), Image.new("L", photo.size, 0)
+    box = _box_in_photo(face.quad, photo.size)
+    if box is None:
+        return result, whole_mask
+
+    mask = _mask(face.quad, photo.size, face.picture.width, box, feather)
+    below = np.asarray(photo.crop(box))
+    warped = np.asarray(_warp(picture.convert("RGB"), face.quad, box), dtype=np.float32)
+    alpha = mask[:, :, None].astype(np.float32) / 255
+    if colour_match > 0:
+        sigma = crop.quad_side(face.quad) * _COLOUR_RADIUS
+        warped += colour_match * _low_frequencies(below - warped, alpha, sigma)
+    blended = np.clip(np.rint(below + (warped - below) * alpha), 0, 255).astype(np.uint8)
+    blended[mask == 0] = below[mask == 0]
+    result.paste(Image.fromarray(blended), box[:2])
+    whole_mask.paste(Image.fromarray(mask), box[:2])
+    return result, whole_mask
+
+
+def changed_fraction(before: Image.Image, after: Image.Image) -> float:
+    """Share of pixels, 0 to 1, that differ at all between two pictures of the same size.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    if before.size != after.size:
+        raise ValueError(f"pictures of {before.size} and {after.size} cannot be compared")
+    difference = np.asarray(ImageChops.difference(before.convert("RGB"), after.convert("RGB")))
+    return float(difference.any(axis=-1).mean())
+
+
+def _box_in_photo(quad: Points, photo_size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Whole pixels around the part of a quad that lies in the photo, or None."""
+    left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(quad.max(axis=0)) + 1, photo_size).astype(int)
+    return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
+
+
+def _mask(
+    quad: Points, photo_size: tuple[int, int], crop_size: int, box: tuple[int, int, int, int], feather: float
+) -> NDArray[np.uint8]:
+    """Weight of the pasted face, (H, W) uint8 over the box: a rounded square, soft inwards from the crop's rim."""
+    left, top, right, bottom = box
+    xs, ys = np.arange(left, right, dtype=np.float64), np.arange(top, bottom, dtype=np.float64)
+    points = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    from_centre = np.abs(crop.photo_to_quad(quad, points) * 2 - 1)
+    radius = ((from_centre**_MASK_POWER).sum(axis=1) ** (1 / _MASK_POWER)).reshape(len(ys), len(xs))
+    depth = np.clip((1 - radius) / max(2 * feather, 1e-9), 0, 1)  # 0 at the rim, 1 where fully inside
+    weight = depth * depth * (3 - 2 * depth)  # no visible start or end of the fade
+    # Near the photo's edge the crop shows a softened picture, which must not replace the sharp one.
+    plan = crop.plan_crop(quad, photo_size, crop_size)
+    weight *= 1 - crop.border_blend(plan, xs, ys)
+    return np.rint(weight * 255).astype(np.uint8)
+
+
+def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) -> Image.Image:
+    """Draw a crop at its place in the photo, over the pixels of a box."""
+    side = crop.quad_side(quad)
+    if picture.width > side:  # shrinking needs averaging, which the affine transform below does not do
+        target = max(1, round(side))
+        picture = picture.resize((target, target), Image.Resampling.LANCZOS)
+    size = picture.width
+    # Repeat the rim: the transform would otherwise mix black into it.
+    padded = Image.fromarray(np.pad(np.asarray(picture), ((4, 4), (4, 4), (0, 0)), "edge"))
+    to_crop = np.linalg.inv(np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1)) * size
+    # Pillow asks for corner-based coordinates on both sides: photo pixel i has its centre at i + 0.5.
+    origin = to_crop @ (np.array(box[:2]) - (quad[0] + 0.5)) + 4
+    matrix = (*to_crop[0], origin[0], *to_crop[1], origin[1])
+    out = (box[2] - box[0], box[3] - box[1])
+    return padded.transform(out, Image.Transform.AFFINE, tuple(map(float, matrix)), Image.Resampling.BICUBIC)
+
+
+def _low_frequencies(difference: NDArray[np.float32], alpha: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Blur (H, W, 3) by a Gaussian, counting every pixel by its weight (H, W, 1)."""
+    planes = np.concatenate([difference * alpha, alpha], axis=-1).transpose(2, 0, 1)
+    *blurred, weight = crop.blur(np.ascontiguousarray(planes), sigma)
+    return np.stack(blurred, axis=-1) / np.maximum(weight, 1e-3)[:, :, None]

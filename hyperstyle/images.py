@@ -1,0 +1,280 @@
+"""Photos in, pictures out: the only file that knows both [-1, 1] and uint8.
+
+Everything a person may upload passes through `open_photo`, which answers with a plain upright RGB picture or with one
+clear sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import threading
+import uuid
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor
+
+from hyperstyle.errors import CannotWrite, HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
+
+Photo = str | Path | bytes | Image.Image
+
+MAX_FILE_BYTES = 64 * 2**20  # the largest JPEGs phones and cameras write stay under 40 MB; more is not a snapshot
+MAX_PIXELS = 80_000_000  # 240 MB once decoded, above any ordinary camera; below Pillow's own alarm at 89 million
+BACKGROUND = (255, 255, 255)  # behind transparent parts: what a browser shows
+JPEG_QUALITY = 95  # no visible loss; higher only makes files larger
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {  # EXIF orientation -> what makes the picture upright (EXIF 2.3, section 4.6.4)
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_open_lock = threading.Lock()  # warnings.catch_warnings changes the whole process
+
+
+def open_photo(source: Photo) -> Image.Image:
+    """Read a photo of any common format as an upright RGB picture.
+
+    EXIF orientation is applied, transparency is laid over white, colours with an embedded profile (CMYK, Display P3,
+    ...) become sRGB, 16-bit values are scaled to 8 bits, and of an animation the first picture is taken. What the file
+    said besides its pixels (place, camera, date) is dropped.
+
+    Args:
+        source: A path, the bytes of a file, or a PIL picture (which is left as it is).
+
+    Returns:
+        A new picture of mode "RGB" without metadata.
+
+    Raises:
+        UnreadableImage: There is no such file, or it is empty, truncated, not a picture, or fully transparent.
+        PhotoTooLarge: More than `MAX_FILE_BYTES` or `MAX_PIXELS`; the pixels are counted before decoding.
+    """
+    if isinstance(source, Image.Image):
+        return _decode(source, "The picture")
+    if isinstance(source, bytes):
+        return _open(source, "The file")
+    if not isinstance(source, str | Path):
+        raise UnreadableImage("No photo was given; choose a JPEG or PNG file first.")
+    path = Path(source)
+    what = f"'{path.name or path}'"
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise UnreadableImage(f"{what} is a folder, not a photo; choose a picture inside it.")
+        if not path.is_file():
+            raise UnreadableImage(f"{what} is not a file; choose a JPEG or PNG picture.")
+        _check_bytes(size, what)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableImage(f"There is no file '{path}'; check its name and folder.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "its name is not valid"
+        raise UnreadableImage(f"'{path}' cannot be read ({reason}); check the file and its permissions.") from None
+    return _open(data, what)
+
+
+def to_tensor(picture: Image.Image, size: int | None = None) -> Tensor:
+    """Turn a picture into what the networks read.
+
+    Args:
+        picture: Any mode; converted to RGB.
+        size: Resize to this square first (bilinear, antialiased when shrinking); None keeps the size.
+
+    Returns:
+        (1, 3, H, W) float32 in [-1, 1].
+    """
+    rgb = picture.convert("RGB")
+    if size is not None and rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+    values = torch.from_numpy(np.array(rgb, dtype=np.uint8))
+    return values.permute(2, 0, 1).unsqueeze(0).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
+
+
+def to_photo(tensor: Tensor) -> Image.Image:
+    """Turn a generated picture into an 8-bit one.
+
+    Values are clamped and truncated, not rounded, as the published code does, so results compare exactly.
+
+    Args:
+        tensor: (1, 3, H, W) or (3, H, W), nominally in [-1, 1]; any float type, any device.
+
+    Raises:
+        ValueError: Another shape; several pictures must be converted one by one.
+    """
+    values = tensor.detach()
+    if values.ndim == 4 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 3 or values.shape[0] != 3:
+        raise ValueError(f"expected a tensor of shape (1, 3, H, W) or (3, H, W), not {tuple(tensor.shape)}")
+    values = torch.nan_to_num(values.to("cpu", torch.float32)).clamp(-1, 1)
+    pixels = values.add(1).div(2).mul(255).to(torch.uint8)
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def save_picture(picture: Image.Image, path: str | Path) -> None:
+    """Save a picture so that the file is either complete or not there at all.
+
+    Args:
+        picture: What to save; transparency is laid over white where the format has none.
+        path: Where to; the suffix chooses the format (.png, .jpg, .webp, ...). An existing file is replaced.
+
+    Raises:
+        UsageError: The suffix names no format that can be written.
+        CannotWrite: Disk full, no permission, no such folder.
+    """
+    path = Path(path)
+    file_format = Image.registered_extensions().get(path.suffix.lower())
+    if file_format is None or file_format not in Image.SAVE:
+        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
+        raise UsageError(f"Pictures cannot be saved as {named}; end the file name in .png, .jpg or .webp.")
+    options: dict[str, int] = {}
+    if file_format == "JPEG":
+        options = {"quality": JPEG_QUALITY, "subsampling": 0}
+        picture = picture if picture.mode in ("RGB", "L", "CMYK") else _over_background(picture)
+    elif file_format == "WEBP":
+        options = {"quality": JPEG_QUALITY}
+    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("xb") as file:
+            picture.save(file, format=file_format, **options)
+        os.replace(part, path)
+    except OSError as error:
+        raise CannotWrite(f"'{path}' could not be written: {_write_problem(error, path)}.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()  # already gone when all went well
+
+
+def _open(data: bytes, what: str) -> Image.Image:
+    """Decode the bytes of a file."""
+    _check_bytes(len(data), what)
+    try:
+        with _open_lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd headers; size is judged below
+            picture = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError:
+        raise PhotoTooLarge(_too_many_pixels(what)) from None
+    except Exception:  # the decoders raise every kind of error on damaged headers
+        if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+            raise UnreadableImage(
+                f"{what} is a HEIC photo, which cannot be read here; convert it to JPEG or PNG and try again."
+            ) from None
+        raise UnreadableImage(f"{what} is not a picture or is damaged; choose a JPEG or PNG file.") from None
+    return _decode(picture, what)
+
+
+def _decode(picture: Image.Image, what: str) -> Image.Image:
+    """Decode the pixels of an opened picture and bring them to upright 8-bit sRGB."""
+    if picture.width * picture.height > MAX_PIXELS:
+        raise PhotoTooLarge(_too_many_pixels(what, picture.size))
+    try:
+        picture.load()
+        rgb = _upright(_to_rgb(picture, what), _orientation(picture))
+    except HyperStyleError:
+        raise
+    except MemoryError:
+        raise PhotoTooLarge(f"{what} does not fit into memory; make it smaller and try again.") from None
+    except Exception:  # the decoders raise every kind of error on damaged pixel data
+        raise UnreadableImage(f"{what} is truncated or damaged; export or download it again.") from None
+    plain = Image.new("RGB", rgb.size)
+    plain.paste(rgb)  # a fresh picture carries no metadata
+    return plain
+
+
+def _to_rgb(picture: Image.Image, what: str) -> Image.Image:
+    """Convert any mode to 8-bit RGB, with transparency laid over white."""
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        return Image.fromarray(_to_8_bit(picture)).convert("RGB")
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        if rgba.getchannel("A").getextrema()[1] == 0:
+            raise UnreadableImage(f"{what} is completely transparent, so it shows nothing; choose another picture.")
+        return _over_background(rgba, picture.info.get("icc_profile"))
+    return _to_srgb(picture, picture.info.get("icc_profile"))
+
+
+def _to_8_bit(picture: Image.Image) -> np.ndarray:
+    """Scale grey values of more than 8 bits to (H, W) uint8: the format's white stays white."""
+    values = np.nan_to_num(np.asarray(picture).astype(np.float32), posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    white = 65535.0
+    if picture.mode == "F":  # no format says what white is: 0..1 and 0..255 are both in use
+        white = 1.0 if top <= 1.0 else 255.0
+    return np.clip(np.rint(values * (255.0 / max(white, top))), 0, 255).astype(np.uint8)
+
+
+def _over_background(picture: Image.Image, icc_profile: bytes | None = None) -> Image.Image:
+    """Lay a picture that may be transparent over the background colour."""
+    rgba = picture.convert("RGBA")
+    below = Image.new("RGB", rgba.size, BACKGROUND)
+    below.paste(_to_srgb(rgba.convert("RGB"), icc_profile), mask=rgba.getchannel("A"))
+    return below
+
+
+def _to_srgb(picture: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    """Convert to RGB, through the embedded colour profile where there is a usable one."""
+    if icc_profile and picture.mode in ("RGB", "CMYK"):
+        try:
+            profile = ImageCms.getOpenProfile(io.BytesIO(icc_profile))
+            if picture.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(profile).lower():
+                return picture
+            converted = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return picture.convert("RGB") if converted is None else converted
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass  # a broken profile is no reason to refuse a photo: colours are then taken as they stand
+    return picture.convert("RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    try:
+        return int(picture.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged EXIF raises anything; the pixels are still fine
+        return 1
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+def _check_bytes(size: int, what: str) -> None:
+    if size == 0:
+        raise UnreadableImage(f"{what} is empty (0 bytes); choose another photo.")
+    if size > MAX_FILE_BYTES:
+        raise PhotoTooLarge(
+            f"{what} has {size / 2**20:.0f} MB, more than the {MAX_FILE_BYTES // 2**20} MB that are read; "
+            "save it as JPEG or make it smaller."
+        )
+
+
+def _too_many_pixels(what: str, size: tuple[int, int] | None = None) -> str:
+    limit = f"{MAX_PIXELS // 1_000_000} million pixels"
+    if size is None:
+        return f"{what} has more than {limit}; make it smaller and try again."
+    return f"{what} is {size[0]} x {size[1]} pixels, more than {limit}; make it smaller and try again."
+
+
+def _write_problem(error: OSError, path: Path) -> str:
+    """Say in words why writing failed, and what to do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full, free some space or choose another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "there is no permission to write there, choose another folder"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return f"'{path.parent}' is not a folder, create it first or choose another one"
+    if error.errno == errno.EISDIR:
+        return "a folder of that name exists, choose another name"
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long, choose a shorter one"
+    return f"{(error.strerror or str(error)).lower()}, choose another folder or name"

@@ -1,0 +1,239 @@
+"""Every kind of picture in, the same RGB picture out; pictures and tensors; atomic saving."""
+
+from __future__ import annotations
+
+import errno
+import io
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from hyperstyle.errors import CannotWrite, UsageError
+from hyperstyle.images import open_photo, save_picture, to_photo, to_tensor
+
+
+def gradient(width: int = 48, height: int = 32) -> Image.Image:
+    """A smooth colour picture without any symmetry."""
+    x, y = np.meshgrid(np.linspace(20, 235, width), np.linspace(20, 235, height))
+    return Image.fromarray(np.stack([x, y, (x + 255 - y) / 2], axis=-1).astype(np.uint8))
+
+
+def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format=file_format, **options)
+    return buffer.getvalue()
+
+
+def mean_error(a: Image.Image, b: Image.Image) -> float:
+    return float(np.abs(np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).mean())
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "WEBP", "PPM", "TGA"])
+def test_lossless_formats_are_read_exactly(file_format: str) -> None:
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    assert open_photo(encoded(gradient(), file_format, **options)).tobytes() == gradient().tobytes()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "JPEG2000", "AVIF"])
+def test_lossy_formats_are_read(file_format: str) -> None:
+    assert mean_error(open_photo(encoded(gradient(), file_format, quality=90)), gradient()) < 3
+
+
+def test_path_text_bytes_and_picture_give_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "photo with spaces.png"
+    gradient().save(path)
+    for source in (path, str(path), path.read_bytes(), gradient()):
+        photo = open_photo(source)
+        assert photo.mode == "RGB"
+        assert photo.tobytes() == gradient().tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
+    stored = {  # how a camera stores the upright picture under each orientation
+        1: [],
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }[orientation]
+    picture = gradient()
+    for step in stored:
+        picture = picture.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for file_format in ("PNG", "TIFF"):
+        assert open_photo(encoded(picture, file_format, exif=exif)).tobytes() == gradient().tobytes()
+    opened = Image.open(io.BytesIO(encoded(picture, "JPEG", exif=exif, quality=95)))
+    assert mean_error(open_photo(opened), gradient()) < 3
+
+
+def test_broken_exif_is_ignored() -> None:
+    data = encoded(gradient(), "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff broken", quality=95)
+    assert mean_error(open_photo(data), gradient()) < 3
+
+
+def test_metadata_is_dropped() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera maker"
+    photo = open_photo(encoded(gradient(), "JPEG", exif=exif, comment=b"at home"))
+    assert photo.info == {}
+    assert len(photo.getexif()) == 0
+
+
+def test_transparency_lies_over_white() -> None:
+    picture = gradient().convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    values = np.asarray(picture, dtype=float)
+    alpha = values[:, :, 3:] / 255
+    expected = values[:, :, :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(np.asarray(open_photo(encoded(picture, "PNG"))) - expected).max() <= 1
+
+
+def test_transparent_colour_of_a_palette_is_white() -> None:
+    picture = gradient().quantize(16)
+    transparent = picture.getpixel((0, 0))
+    photo = open_photo(encoded(picture, "PNG", transparency=transparent))
+    assert photo.getpixel((0, 0)) == (255, 255, 255)
+    assert mean_error(photo.crop((24, 16, 48, 32)), gradient().crop((24, 16, 48, 32))) < 20
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1"])
+def test_grey_and_palette_become_rgb(mode: str) -> None:
+    picture = gradient().convert("L").convert(mode)
+    assert open_photo(encoded(picture, "PNG")).tobytes() == picture.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_clipped(file_format: str) -> None:
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(8, axis=0)
+    values = np.asarray(open_photo(encoded(Image.fromarray(ramp), file_format)))[0, :, 0]
+    assert np.abs(values - ramp[0] / 257).max() <= 0.51
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0])
+def test_float_tiff_is_scaled(top: float) -> None:
+    ramp = np.linspace(0, top, 64, dtype=np.float32)[None].repeat(8, axis=0)
+    values = np.asarray(open_photo(encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0]
+    assert np.abs(values - np.linspace(0, 255, 64)).max() <= 0.51
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
+def test_cmyk(file_format: str) -> None:
+    photo = open_photo(encoded(gradient().convert("CMYK"), file_format))
+    assert mean_error(photo, gradient()) < 3
+
+
+def test_embedded_colour_profile_is_applied() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # A profile whose red primary is sRGB's green and the reverse, under a name that is not sRGB's.
+    swapped = srgb.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")).replace(b"sRGB", b"test")
+    for mode in ("RGB", "RGBA"):
+        red = Image.new(mode, (8, 8), (255, 0, 0))
+        assert open_photo(encoded(red, "PNG", icc_profile=swapped)).getpixel((4, 4)) == pytest.approx((0, 255, 0), abs=2)
+
+
+@pytest.mark.parametrize("profile", [b"", b"not a profile"])
+def test_colours_without_a_usable_profile_are_taken_as_they_are(profile: bytes) -> None:
+    assert open_photo(encoded(gradient(), "PNG", icc_profile=profile)).tobytes() == gradient().tobytes()
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+def test_first_frame_of_an_animation(file_format: str) -> None:
+    first, second = Image.new("RGB", (16, 16), (200, 30, 40)), Image.new("RGB", (16, 16), (10, 30, 200))
+    data = encoded(first, file_format, save_all=True, append_images=[second], duration=100)
+    assert Image.open(io.BytesIO(data)).n_frames == 2
+    assert np.abs(np.array(open_photo(data).getpixel((8, 8))) - (200, 30, 40)).max() <= 4
+
+
+def test_tensor_and_back() -> None:
+    tensor = to_tensor(gradient())
+    assert tensor.shape == (1, 3, 32, 48)
+    assert tensor.dtype == torch.float32
+    assert tensor[0, :, 0, 0].tolist() == pytest.approx([v / 127.5 - 1 for v in gradient().getpixel((0, 0))])
+    difference = np.asarray(to_photo(tensor), dtype=int) - np.asarray(gradient(), dtype=int)
+    assert abs(difference).max() <= 1  # truncation may lose one level
+
+
+def test_resizing_is_antialiased() -> None:
+    stripes = Image.fromarray(np.tile(np.array([[0], [255]], dtype=np.uint8), (128, 256)))
+    assert to_tensor(stripes, 32).abs().max() < 0.05
+
+
+def test_generated_values_are_clamped_and_truncated() -> None:
+    tensor = torch.tensor([-9.0, -1.0, 0.0, 0.999, 1.0, 9.0, float("nan")]).expand(3, 1, 7)
+    assert np.asarray(to_photo(tensor))[0, :, 0].tolist() == [0, 0, 127, 254, 255, 255, 127]
+    with pytest.raises(ValueError, match="one|shape"):
+        to_photo(torch.zeros(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize("name", ["face.png", "face.jpg", "face.JPEG", "face.webp", "face.bmp", "face.tiff"])
+def test_saved_pictures_can_be_opened(tmp_path: Path, name: str) -> None:
+    save_picture(gradient(), tmp_path / name)
+    assert mean_error(open_photo(tmp_path / name), gradient()) < 3
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_transparent_picture_saves_as_jpeg_over_white(tmp_path: Path) -> None:
+    save_picture(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), tmp_path / "clear.jpg")
+    assert open_photo(tmp_path / "clear.jpg").getpixel((4, 4)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("name", ["face.xyz", "face", "face.mp4"])
+def test_unknown_suffix(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"end the file name in \.png"):
+        save_picture(gradient(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match="is not a folder"):
+        save_picture(gradient(), tmp_path / "missing" / "face.png")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CannotWrite, match="is not a folder"):
+        save_picture(gradient(), tmp_path / "file" / "face.png")
+
+
+def test_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "face.png"
+    save_picture(gradient(), target)
+    before = target.read_bytes()
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # the kernel now refuses longer files
+    try:
+        with pytest.raises(CannotWrite, match="disk is full"):
+            save_picture(noise, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "no permission"),
+        (errno.EROFS, "no permission"),
+        (errno.EIO, "choose another folder or name"),
+    ],
+)
+def test_write_failures_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, "Some Reason")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(CannotWrite, match=words):
+        save_picture(gradient(), tmp_path / "face.png")
+    assert list(tmp_path.iterdir()) == []
