@@ -138,7 +138,9 @@ def test_embedded_colour_profile_is_applied() -> None:
     swapped = swapped.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be")).replace(b"sRGB", b"test")
     for mode in ("RGB", "RGBA"):
         red = Image.new(mode, (8, 8), (255, 0, 0))
-        assert open_photo(encoded(red, "PNG", icc_profile=swapped)).getpixel((4, 4)) == pytest.approx((0, 255, 0), abs=2)
+        assert open_photo(encoded(red, "PNG", icc_profile=swapped)).getpixel((4, 4)) == pytest.approx(
+            (0, 255, 0), abs=2
+        )
 
 
 @pytest.mark.parametrize("profile", [b"", b"not a profile"])
@@ -171,7 +173,7 @@ def test_resizing_is_antialiased() -> None:
 def test_generated_values_are_clamped_and_truncated() -> None:
     tensor = torch.tensor([-9.0, -1.0, 0.0, 0.999, 1.0, 9.0, float("nan")]).expand(3, 1, 7)
     assert np.asarray(to_photo(tensor))[0, :, 0].tolist() == [0, 0, 127, 254, 255, 255, 127]
-    with pytest.raises(ValueError, match="one|shape"):
+    with pytest.raises(ValueError, match="expected a tensor of shape"):
         to_photo(torch.zeros(2, 3, 4, 4))
 
 
@@ -227,9 +229,7 @@ def test_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
         (errno.EIO, "choose another folder or name"),
     ],
 )
-def test_write_failures_say_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
-) -> None:
+def test_write_failures_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     def fail(*_: object) -> None:
         raise OSError(code, "Some Reason")
 

@@ -317,7 +317,7 @@ def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int
 
 _shared: _Networks | None = None
 _lock = threading.Lock()
-_of_the_parent: list[_Networks] = []  # kept alive: closing them in a child would wait for threads it does not have
+_unusable = False  # in a child forked from a process that had already used MediaPipe
 
 
 @contextlib.contextmanager
@@ -325,6 +325,11 @@ def _networks() -> Iterator[_Networks]:
     """Lend the process's one set of networks to one thread at a time; built on first use, which takes seconds."""
     global _shared
     with _lock:
+        if _unusable:
+            raise RuntimeError(
+                "MediaPipe was used before this process was forked and would crash in it; search for faces in the "
+                "parent process, or start workers with 'spawn'"
+            )
         if _shared is None:
             with _without_noise():
                 _shared = _Networks()
@@ -335,23 +340,21 @@ def _close() -> None:
     """Stop MediaPipe's threads before the interpreter goes; the networks are built again when needed."""
     global _shared
     with _lock:
-        if _shared is not None:
+        if _shared is not None and not _unusable:
             _shared.close()
             _shared = None
 
 
-def _forget_after_fork() -> None:
-    """A forked child has a copy of the networks without their threads: it needs its own."""
-    global _shared, _lock
+def _after_fork() -> None:
+    """A child has a copy of the networks without their threads, and of a lock that another thread may have held."""
+    global _lock, _unusable
     _lock = threading.Lock()
-    if _shared is not None:
-        _of_the_parent.append(_shared)
-        _shared = None
+    _unusable = _unusable or _shared is not None
 
 
 atexit.register(_close)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextlib.contextmanager

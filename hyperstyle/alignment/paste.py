@@ -19,6 +19,7 @@ FEATHER = 0.12  # of the crop; wide enough that skin, hair and background fade w
 MAX_FEATHER = 0.5  # the mask is then soft from its rim to its middle
 
 _MASK_POWER = 2.5  # between an ellipse (2), which cuts hair at the corners, and the square itself, whose corners show
+_RIM = 4  # pixels repeated around the crop
 _COLOUR_RADIUS = 0.08  # of the crop: colour matching moves light and tint, features of this size and below stay
 
 
@@ -61,7 +62,7 @@ def paste_back(
 
     mask = _mask(face.quad, photo.size, face.picture.width, box, feather)
     below = np.asarray(photo.crop(box))
-    warped = np.asarray(_warp(picture.convert("RGB"), face.quad, box), dtype=np.float32)
+    warped = _warp(picture.convert("RGB"), face.quad, box)
     alpha = mask[:, :, None].astype(np.float32) / 255
     if colour_match > 0:
         sigma = crop.quad_side(face.quad) * _COLOUR_RADIUS
@@ -98,9 +99,13 @@ def _mask(
     """Weight of the pasted face, (H, W) uint8 over the box: a rounded square, soft inwards from the crop's rim."""
     left, top, right, bottom = box
     xs, ys = np.arange(left, right, dtype=np.float64), np.arange(top, bottom, dtype=np.float64)
-    points = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    from_centre = np.abs(crop.photo_to_quad(quad, points) * 2 - 1)
-    radius = ((from_centre**_MASK_POWER).sum(axis=1) ** (1 / _MASK_POWER)).reshape(len(ys), len(xs))
+    to_crop = _photo_to_crop(quad)
+    radius = np.zeros((len(ys), len(xs)), dtype=np.float32)
+    for row in to_crop:  # from the middle of the crop, -1 to 1, first across and then down
+        across, down = row[0] * (xs - quad[0, 0]), row[1] * (ys - quad[0, 1])
+        from_middle = np.abs((2 * across - 1).astype(np.float32)[None, :] + (2 * down).astype(np.float32)[:, None])
+        radius += from_middle**_MASK_POWER
+    radius **= np.float32(1 / _MASK_POWER)
     depth = np.clip((1 - radius) / max(2 * feather, 1e-9), 0, 1)  # 0 at the rim, 1 where fully inside
     weight = depth * depth * (3 - 2 * depth)  # no visible start or end of the fade
     # Near the photo's edge the crop shows a softened picture, which must not replace the sharp one.
@@ -109,21 +114,29 @@ def _mask(
     return np.rint(weight * 255).astype(np.uint8)
 
 
-def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) -> Image.Image:
-    """Draw a crop at its place in the photo, over the pixels of a box."""
+def _photo_to_crop(quad: Points) -> Points:
+    """(2, 2) matrix from steps in the photo to steps in the crop, whose side is 1."""
+    return np.linalg.inv(np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1))
+
+
+def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    """Draw a crop at its place in the photo: (H, W, 3) over the pixels of a box, from about 0 to 255."""
     side = crop.quad_side(quad)
     if picture.width > side:  # shrinking needs averaging, which the affine transform below does not do
         target = max(1, round(side))
         picture = picture.resize((target, target), Image.Resampling.LANCZOS)
-    size = picture.width
-    # Repeat the rim: the transform would otherwise mix black into it.
-    padded = Image.fromarray(np.pad(np.asarray(picture), ((4, 4), (4, 4), (0, 0)), "edge"))
-    to_crop = np.linalg.inv(np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1)) * size
-    # Pillow asks for corner-based coordinates on both sides: photo pixel i has its centre at i + 0.5.
-    origin = to_crop @ (np.array(box[:2]) - (quad[0] + 0.5)) + 4
-    matrix = (*to_crop[0], origin[0], *to_crop[1], origin[1])
+    to_crop = _photo_to_crop(quad) * picture.width
+    # Pillow measures from the corners of pixels on both sides: photo pixel i has its centre at i + 0.5.
+    origin = to_crop @ (np.array(box[:2]) - (quad[0] + 0.5)) + _RIM
+    matrix = tuple(map(float, (*to_crop[0], origin[0], *to_crop[1], origin[1])))
     out = (box[2] - box[0], box[3] - box[1])
-    return padded.transform(out, Image.Transform.AFFINE, tuple(map(float, matrix)), Image.Resampling.BICUBIC)
+    # Repeat the rim, or the transform mixes black into it.
+    padded = np.pad(np.asarray(picture, dtype=np.float32), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), "edge")
+    warped = np.empty((out[1], out[0], 3), dtype=np.float32)
+    for channel in range(3):  # as floats: 8-bit transforms truncate, which would darken the face by half a level
+        plane = Image.fromarray(padded[:, :, channel])
+        warped[:, :, channel] = plane.transform(out, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    return warped
 
 
 def _low_frequencies(difference: NDArray[np.float32], alpha: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
