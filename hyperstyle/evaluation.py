@@ -16,7 +16,6 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.device import describe_machine
-from hyperstyle.editing import EditRow
 from hyperstyle.errors import UsageError
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle
@@ -109,14 +108,13 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
         pairs.append((pipeline.invert(target, steps=0), pipeline.invert(target)))
     rows = []
     for edit in pipeline.edits:
-        parameter = edit_parameter(edit)
-        if parameter is None:
+        if edit.name not in BY_NAME:  # an edit of the user's own, for which the renderer knows no truth
             continue
         strength = (edit.maximum if edit.maximum > 0 else edit.minimum) / 2
         on_encoder = torch.cat([_moved(pipeline, pair[0], edit.name, strength) for pair in pairs])
         on_refined = torch.cat([_moved(pipeline, pair[1], edit.name, strength) for pair in pairs])
-        column = [q.name for q in PARAMETERS].index(parameter)
-        truth = BY_NAME[parameter]
+        truth = BY_NAME[edit.name]
+        column = PARAMETERS.index(truth)
         in_unit = (truth.high - truth.low) / Z_RANGE
         leak = on_refined.mean(0).abs() / Z_RANGE
         leak[column] = 0
@@ -124,7 +122,6 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
         rows.append(
             {
                 "name": edit.name,
-                "parameter": parameter,
                 "unit": truth.unit,
                 "strength": strength,
                 "encoder_change": interval(on_encoder[:, column] * in_unit),
@@ -167,12 +164,6 @@ QUESTIONS: dict[str, Callable[[HyperStyle, int, int], Any]] = {
     "edits": measure_edits,
     "seconds": measure_seconds,
 }
-
-
-def edit_parameter(edit: EditRow) -> str | None:
-    """The renderer's parameter an edit is meant to change, None when there is none to measure it by."""
-    named = {"pose": "yaw", "hair_colour": "hair_shade", "hair_color": "hair_shade"}.get(edit.name, edit.name)
-    return named if named in BY_NAME else None
 
 
 def interval(values: Tensor, samples: int = BOOTSTRAP_SAMPLES) -> Interval:

@@ -29,7 +29,7 @@ ROOMS = {
     "gradio": ("app.py", "hyperstyle/demo/"),
     "mediapipe": ("hyperstyle/alignment/landmarks.py",),
     "open_clip": ("hyperstyle/editing/", "hyperstyle/training/"),
-    "sklearn": ("hyperstyle/training/",),
+    "sklearn": ("hyperstyle/editing/interfacegan.py", "hyperstyle/training/"),
     "typer": ("app.py", "hyperstyle/cli/"),
 }
 HEAVY = ("gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
