@@ -20,6 +20,8 @@ MAX_FEATHER = 0.5  # the mask is then soft from its rim to its middle
 
 _MASK_POWER = 2.5  # between an ellipse (2), which cuts hair at the corners, and the square itself, whose corners show
 _RIM = 4  # pixels repeated around the crop
+_MASK_SIDE = 512
+_COLOUR_SIDE = 256
 _COLOUR_RADIUS = 0.08  # of the crop: colour matching moves light and tint, features of this size and below stay
 
 
@@ -61,16 +63,12 @@ def paste_back(
         return result, whole_mask
 
     mask = _mask(face.quad, photo.size, face.picture.width, box, feather)
-    below = np.asarray(photo.crop(box))
+    below = photo.crop(box)
     warped = _warp(picture.convert("RGB"), face.quad, box)
-    alpha = mask[:, :, None].astype(np.float32) / 255
     if colour_match > 0:
-        sigma = crop.quad_side(face.quad) * _COLOUR_RADIUS
-        warped += colour_match * _low_frequencies(below - warped, alpha, sigma)
-    blended = np.clip(np.rint(below + (warped - below) * alpha), 0, 255).astype(np.uint8)
-    blended[mask == 0] = below[mask == 0]
-    result.paste(Image.fromarray(blended), box[:2])
-    whole_mask.paste(Image.fromarray(mask), box[:2])
+        warped = _match_colours(warped, below, mask, crop.quad_side(face.quad), colour_match)
+    result.paste(Image.composite(warped, below, mask), box[:2])  # exact where the mask is 0 or 255
+    whole_mask.paste(mask, box[:2])
     return result, whole_mask
 
 
@@ -95,10 +93,14 @@ def _box_in_photo(quad: Points, photo_size: tuple[int, int]) -> tuple[int, int, 
 
 def _mask(
     quad: Points, photo_size: tuple[int, int], crop_size: int, box: tuple[int, int, int, int], feather: float
-) -> NDArray[np.uint8]:
-    """Weight of the pasted face, (H, W) uint8 over the box: a rounded square, soft inwards from the crop's rim."""
-    left, top, right, bottom = box
-    xs, ys = np.arange(left, right, dtype=np.float64), np.arange(top, bottom, dtype=np.float64)
+) -> Image.Image:
+    """Weight of the pasted face over the box, mode "L": a rounded square, soft inwards from the crop's rim."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    # Nothing in it is finer than a five-hundredth of the crop: a very large one is drawn smaller and enlarged.
+    cell = max(1, int(crop.quad_side(quad) / _MASK_SIDE))
+    columns, rows = -(-width // cell), -(-height // cell)
+    xs = box[0] - 0.5 + (np.arange(columns) + 0.5) * width / columns
+    ys = box[1] - 0.5 + (np.arange(rows) + 0.5) * height / rows
     to_crop = _photo_to_crop(quad)
     radius = np.zeros((len(ys), len(xs)), dtype=np.float32)
     for row in to_crop:  # from the middle of the crop, -1 to 1, first across and then down
@@ -111,7 +113,8 @@ def _mask(
     # Near the photo's edge the crop shows a softened picture, which must not replace the sharp one.
     plan = crop.plan_crop(quad, photo_size, crop_size)
     weight *= 1 - crop.border_blend(plan, xs, ys)
-    return np.rint(weight * 255).astype(np.uint8)
+    mask = Image.fromarray(np.rint(weight * 255).astype(np.uint8))
+    return mask if mask.size == (width, height) else mask.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def _photo_to_crop(quad: Points) -> Points:
@@ -119,8 +122,8 @@ def _photo_to_crop(quad: Points) -> Points:
     return np.linalg.inv(np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1))
 
 
-def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """Draw a crop at its place in the photo: (H, W, 3) over the pixels of a box, from about 0 to 255."""
+def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) -> Image.Image:
+    """Draw a crop at its place in the photo, over the pixels of a box."""
     side = crop.quad_side(quad)
     if picture.width > side:  # shrinking needs averaging, which the affine transform below does not do
         target = max(1, round(side))
@@ -132,15 +135,33 @@ def _warp(picture: Image.Image, quad: Points, box: tuple[int, int, int, int]) ->
     out = (box[2] - box[0], box[3] - box[1])
     # Repeat the rim, or the transform mixes black into it.
     padded = np.pad(np.asarray(picture, dtype=np.float32), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), "edge")
-    warped = np.empty((out[1], out[0], 3), dtype=np.float32)
+    planes = []
     for channel in range(3):  # as floats: 8-bit transforms truncate, which would darken the face by half a level
         plane = Image.fromarray(padded[:, :, channel])
-        warped[:, :, channel] = plane.transform(out, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-    return warped
+        planes.append(_to_bytes(plane.transform(out, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)))
+    return Image.merge("RGB", planes)
 
 
-def _low_frequencies(difference: NDArray[np.float32], alpha: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Blur (H, W, 3) by a Gaussian, counting every pixel by its weight (H, W, 1)."""
-    planes = np.concatenate([difference * alpha, alpha], axis=-1).transpose(2, 0, 1)
-    *blurred, weight = crop.blur(np.ascontiguousarray(planes), sigma)
-    return np.stack(blurred, axis=-1) / np.maximum(weight, 1e-3)[:, :, None]
+def _match_colours(
+    warped: Image.Image, below: Image.Image, mask: Image.Image, side: float, strength: float
+) -> Image.Image:
+    """Give a warped face the light and tint of what it covers; all three pictures are of one size."""
+    scale = min(1.0, _COLOUR_SIDE / side)  # only what is coarse is wanted
+    size = (max(1, round(below.width * scale)), max(1, round(below.height * scale)))
+    there, here, weight = (
+        np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float32) for picture in (below, warped, mask)
+    )
+    weight = weight[:, :, None] / 255
+    planes = np.concatenate([(there - here) * weight, weight], axis=-1).transpose(2, 0, 1)
+    *differences, total = crop.blur(np.ascontiguousarray(planes), side * scale * _COLOUR_RADIUS)
+    matched = []
+    for plane, difference in zip(warped.split(), differences, strict=True):
+        correction = Image.fromarray(strength * difference / np.maximum(total, 1e-3))
+        correction = correction.resize(below.size, Image.Resampling.BILINEAR)
+        matched.append(_to_bytes(np.asarray(plane, dtype=np.float32) + np.asarray(correction)))
+    return Image.merge("RGB", matched)
+
+
+def _to_bytes(plane: Image.Image | NDArray[np.float32]) -> Image.Image:
+    """Round one channel to 8 bits."""
+    return Image.fromarray(np.clip(np.rint(np.asarray(plane)), 0, 255).astype(np.uint8))
