@@ -12,6 +12,7 @@ Source: CLIP (arXiv 2103.00020); several positives per row as in SupCon (arXiv 2
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import time
@@ -398,8 +399,9 @@ def _schedule(done: float, warmup: float) -> float:
 
 
 def _state(step: int, networks: nn.Module, optimizer: torch.optim.Optimizer) -> ClipState:
-    weights = {name: value.detach().clone() for name, value in networks.state_dict().items()}
-    return {"step": step, "model": weights, "optimizer": optimizer.state_dict()}
+    # Copies: both dictionaries hold references to tensors that the next step changes in place.
+    model, settings = copy.deepcopy(networks.state_dict()), copy.deepcopy(optimizer.state_dict())
+    return {"step": step, "model": model, "optimizer": settings}
 
 
 def config_record(config: ClipConfig) -> dict[str, Any]:
