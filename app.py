@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from hyperstyle.demo import ports
 from hyperstyle.errors import HyperStyleError
 
 
@@ -35,15 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse_arguments(arguments)
     try:
-        from hyperstyle import load
-        from hyperstyle.demo import serve
-        from hyperstyle.demo.layout import create_demo
+        host = options.host or ports.default_host()
+        port = ports.default_port() if options.port is None else options.port
+        ports.check_port(host, port)
 
-        host = options.host or serve.default_host()
-        port = serve.default_port() if options.port is None else options.port
-        serve.check_port(host, port)
-        demo = create_demo(load(options.domain, options.device))
-        serve.launch(demo, host, port)
+        from hyperstyle import load
+
+        pipeline = load(options.domain, options.device)
+
+        from hyperstyle.demo import create_demo, launch
+
+        launch(create_demo(pipeline), host, port)
     except HyperStyleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

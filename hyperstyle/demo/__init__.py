@@ -1,8 +1,24 @@
-"""The page: a thin shell over the pipeline. `create_demo` builds it, `launch` serves it."""
+"""The page: a thin shell over the pipeline. `create_demo` builds it, `launch` serves it.
+
+Names are looked up on first use, so that `app.py` can answer a wrong flag or a taken port before gradio is imported.
+"""
 
 from __future__ import annotations
 
-from hyperstyle.demo.layout import create_demo
-from hyperstyle.demo.serve import check_port, launch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["check_port", "create_demo", "launch"]
+if TYPE_CHECKING:
+    from hyperstyle.demo.layout import create_demo
+    from hyperstyle.demo.serve import launch
+
+__all__ = ["create_demo", "launch"]
+
+_HOMES = {"create_demo": "hyperstyle.demo.layout", "launch": "hyperstyle.demo.serve"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hyperstyle.demo' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

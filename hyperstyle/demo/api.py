@@ -18,6 +18,7 @@ from hyperstyle.editing import TextEdit
 from hyperstyle.errors import HyperStyleError, UsageError
 from hyperstyle.images import open_photo
 from hyperstyle.latents import Inversion
+from hyperstyle.pipeline import choose_face
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -42,7 +43,7 @@ class Endpoints:
             picture = open_photo(_given(photo))
             faces = self.pipeline.align_all(picture)
             wanted = _which(face)
-            chosen = faces[0] if wanted == "largest" else self.pipeline.align(picture, wanted)
+            chosen = choose_face(faces, wanted)
             return chosen.picture, {"chosen": chosen.index, "faces": [_report(found) for found in faces]}
 
     def invert(

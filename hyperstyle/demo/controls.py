@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,14 @@ from hyperstyle.demo.handlers import Controls, Prompt
 
 if TYPE_CHECKING:
     from hyperstyle.editing import EditRow
+    from hyperstyle.editing.styleclip import TextEditor
+    from hyperstyle.editing.text_model import Suggestion
 
 PROMPT_ROWS = 4  # made ahead and shown one by one: re-rendering rows would drop a slider that is being dragged
 MAX_OFFSET = 1.5
 MAX_STEPS = 5
-MAX_PROMPT_STRENGTH = 3.0
+PROMPT_STRENGTHS = (3.0, 6.0)  # start and end of a prompt's slider where the text model does not say
+CHIPS = 10
 OPEN_GROUPS = 2  # the first groups start unfolded, the others fit on a screen as headings
 
 
@@ -43,7 +47,8 @@ class ControlPanel:
         offset_strength: Slider from the encoder's face to the refined one.
         steps: Choice of the number of refinement steps.
         add_prompt: Shows one more row.
-        suggestions: One button per suggested prompt.
+        suggestions: Button by suggested prompt.
+        prompt_start: Strength a prompt starts with.
         reset: Puts every edit back to where it started.
     """
 
@@ -52,7 +57,8 @@ class ControlPanel:
     offset_strength: Any = None
     steps: Any = None
     add_prompt: Any = None
-    suggestions: list[gr.Button] = field(default_factory=list)
+    suggestions: dict[str, gr.Button] = field(default_factory=dict)
+    prompt_start: float = 1.0
     reset: Any = None
 
     @property
@@ -86,17 +92,17 @@ class ControlPanel:
         """Where each edit starts; refinement steps are not an edit and stay."""
         start: dict[Any, Any] = {slider: slider.value for slider in self.edits.values()}
         for row in self.prompts:
-            start |= {row.words: "", row.strength: 1.0, row.on: True}
+            start |= {row.words: "", row.strength: self.prompt_start, row.on: True}
         return start | {self.offset_strength: 1.0}
 
 
-def build_controls(rows: Sequence[EditRow], steps: int, has_text: bool) -> ControlPanel:
+def build_controls(rows: Sequence[EditRow], steps: int, words: TextEditor | None) -> ControlPanel:
     """Lay out the controls inside the current column.
 
     Args:
-        rows: The domain's edits; grouped by `group`, in the order given.
+        rows: The domain's edits; grouped by `group`, otherwise in the order given.
         steps: The domain's number of refinement steps.
-        has_text: Whether the domain can be edited with words.
+        words: The editor behind words; None when the domain cannot be edited with them.
     """
     panel = ControlPanel()
     with gr.Row(elem_classes="hs-heading-row"):
@@ -104,13 +110,15 @@ def build_controls(rows: Sequence[EditRow], steps: int, has_text: bool) -> Contr
         panel.reset = gr.Button(texts.RESET_ALL, size="sm", variant="secondary", elem_id="hs-reset", min_width=80)
     if not rows:
         gr.HTML(f'<p class="hs-note">{texts.NO_EDITS}</p>', apply_default_css=False)
-    for number, group in enumerate(dict.fromkeys(row.group for row in rows)):
+    # Groups the page has no name for come last, under their own.
+    groups = sorted(dict.fromkeys(row.group for row in rows), key=lambda group: [*texts.GROUPS, group].index(group))
+    for number, group in enumerate(groups):
         label = texts.GROUPS.get(group, group.capitalize())
         with gr.Accordion(label, open=number < OPEN_GROUPS, elem_classes="hs-group"):
             for row in rows:
                 if row.group == group:
                     panel.edits[row.name] = _edit_slider(row)
-    _build_words(panel, has_text)
+    _build_words(panel, words)
     with gr.Accordion(texts.REBUILD_HEADING, open=False, elem_classes="hs-group"):
         panel.offset_strength = gr.Slider(
             0,
@@ -138,36 +146,66 @@ def _edit_slider(row: EditRow) -> gr.Slider:
     return gr.Slider(
         row.minimum,
         row.maximum,
-        value=0,
+        value=min(max(0.0, row.minimum), row.maximum),
         step=row.step,
-        label=f"{row.label} ({row.unit})" if row.unit else row.label,
-        info=row.description,
+        label=row.label,
+        info=_explain(row),
         buttons=["reset"],
         elem_id=f"hs-edit-{row.name}",
-        elem_classes="hs-slider hs-two-sided" if row.minimum == -row.maximum else "hs-slider",
+        elem_classes=["hs-slider", *_two_sided(row.minimum, row.maximum)],
     )
 
 
-def _build_words(panel: ControlPanel, has_text: bool) -> None:
-    with gr.Accordion(texts.WORDS_HEADING, open=has_text, elem_classes="hs-group", elem_id="hs-words"):
-        if not has_text:
+def _explain(row: EditRow) -> str:
+    """One line of help, with what one unit of the slider was measured to do."""
+    if not row.effect_per_unit or not row.unit:
+        return row.description
+    unit, effect = row.unit.split(",")[0], abs(row.effect_per_unit)
+    if unit == "fraction":
+        return texts.UNIT_FRACTION.format(description=row.description, effect=effect)
+    return texts.UNIT_MEASURED.format(description=row.description, effect=f"{effect:.2g}", unit=unit)
+
+
+def _two_sided(minimum: float, maximum: float) -> list[str]:
+    """Classes that let the bar of a slider grow from 0, wherever that lies; see `theme.css`."""
+    if not minimum < 0 < maximum:
+        return []
+    return ["hs-two-sided", f"hs-zero-{round(-100 * minimum / (maximum - minimum))}"]
+
+
+def _build_words(panel: ControlPanel, words: TextEditor | None) -> None:
+    with gr.Accordion(texts.WORDS_HEADING, open=words is not None, elem_classes="hs-group", elem_id="hs-words"):
+        if words is None:
             gr.HTML(f'<p class="hs-note">{texts.WORDS_MISSING}</p>', apply_default_css=False)
             return
+        start, end = _prompt_range(words.suggestions)
+        panel.prompt_start = start
         gr.HTML(f'<p class="hs-note">{texts.WORDS_INFO}</p>', apply_default_css=False)
         for number in range(PROMPT_ROWS):
-            panel.prompts.append(_prompt_row(number))
-        with gr.Row(elem_classes="hs-chips"):
-            panel.suggestions = [
-                gr.Button(words, size="sm", variant="secondary", min_width=0, elem_classes="hs-chip")
-                for words in texts.SUGGESTIONS
-            ]
+            panel.prompts.append(_prompt_row(number, start, end))
+        if words.suggestions:
+            with gr.Row(elem_classes="hs-chips"):
+                panel.suggestions = {
+                    suggestion.prompt: gr.Button(
+                        suggestion.prompt, size="sm", variant="secondary", min_width=0, elem_classes="hs-chip"
+                    )
+                    for suggestion in words.suggestions[:CHIPS]
+                }
         panel.add_prompt = gr.Button(texts.PROMPT_ADD, size="sm", variant="secondary", elem_id="hs-add-prompt")
 
 
-def _prompt_row(number: int) -> PromptRow:
+def _prompt_range(suggestions: Sequence[Suggestion]) -> tuple[float, float]:
+    """Where a prompt's slider starts and ends, from what stayed believable for the prompts that were tried."""
+    if not suggestions:
+        return PROMPT_STRENGTHS
+    ends = sorted(suggestion.maximum for suggestion in suggestions)
+    return round(0.6 * ends[len(ends) // 2], 1), float(math.ceil(ends[-1]))
+
+
+def _prompt_row(number: int, start: float, end: float) -> PromptRow:
     with gr.Column(visible=number == 0, elem_classes="hs-prompt", elem_id=f"hs-prompt-{number}") as row:
         with gr.Row(elem_classes="hs-prompt-line"):
-            on = gr.Checkbox(True, label=texts.PROMPT_ON, container=False, scale=0, min_width=48)
+            on = gr.Checkbox(True, label=texts.PROMPT_ON, container=False, scale=0, min_width=0)
             words = gr.Textbox(
                 label=texts.PROMPT_LABEL,
                 placeholder=texts.PROMPT_HINT,
@@ -181,12 +219,12 @@ def _prompt_row(number: int) -> PromptRow:
             )
             remove = gr.Button("✕", size="sm", variant="secondary", scale=0, min_width=32, elem_classes="hs-remove")
         strength = gr.Slider(
-            0,
-            MAX_PROMPT_STRENGTH,
-            value=1.0,
-            step=0.05,
+            -end,
+            end,
+            value=start,
+            step=0.1,
             label=texts.PROMPT_STRENGTH,
             elem_id=f"hs-words-strength-{number}",
-            elem_classes="hs-slider",
+            elem_classes=["hs-slider", *_two_sided(-end, end)],
         )
     return PromptRow(row, words, strength, on, remove)

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +27,7 @@ from hyperstyle.images import open_photo, save_picture, to_photo
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
+    from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import HyperStyle
 
@@ -36,7 +37,6 @@ DRAWINGS_AT_ONCE = 1  # two forward passes on the same cores take longer than on
 PHOTO_PREVIEW_PX = 640
 WHOLE_PREVIEW_PX = 1280
 FRAME_PX = 512
-SMALLEST_PX = 8  # enough to ask the text model whether it knows a prompt
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,15 @@ class Handlers:
         self._drawings = threading.Semaphore(DRAWINGS_AT_ONCE)
 
     @property
-    def has_text(self) -> bool:
-        """Whether the domain can be edited with words."""
-        return self.pipeline.domain.path("text").is_file()
+    def words(self) -> TextEditor | None:
+        """The editor behind words; None when the domain cannot be edited with them."""
+        if not self.pipeline.domain.path("text").is_file():
+            return None
+        try:
+            return self.pipeline.text_editor
+        except HyperStyleError as error:
+            log.warning("Editing with words is switched off: %s", error)
+            return None
 
     # photo -> face -> inversion
 
@@ -218,8 +224,10 @@ class Handlers:
             if session.opening != job:
                 return
             session.rebuilt = Rebuilt(photo, face, inversion)
-        picture, complaint = self._draw(session, inversion, controls or Controls({}))
-        status = Status("problem", complaint) if complaint else _rebuilt_status(face, seconds)
+        picture, note = self._draw(inversion, controls or Controls({}))
+        with session.lock:
+            session.noted = note.text if note else ""
+        status = note or _rebuilt_status(face, seconds)
         yield Change(
             session.next_serial(),
             status=status,
@@ -253,8 +261,8 @@ class Handlers:
                 rebuilt = session.rebuilt
                 if rebuilt is None:
                     return Change(serial, status=Status("problem", texts.NO_FACE_YET))
-                picture, complaint = self._draw(session, rebuilt.inversion, controls)
-                return Change(serial, status=_complaint_status(session, complaint), picture=to_data_uri(picture))
+                picture, note = self._draw(rebuilt.inversion, controls)
+                return Change(serial, status=_news(session, note), picture=to_data_uri(picture))
         except Exception as error:
             return self._failed(session, error)
 
@@ -291,35 +299,40 @@ class Handlers:
 
     def _face(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
-        return self._draw(session, rebuilt.inversion, controls)[0]
+        return self._draw(rebuilt.inversion, controls)[0]
 
     def _whole(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
-        picture, _ = self._draw(session, rebuilt.inversion, controls)
+        picture, _ = self._draw(rebuilt.inversion, controls)
         return self.pipeline.paste_back(open_photo(rebuilt.photo), rebuilt.face, picture)
 
-    def _draw(self, session: Session, inversion: Inversion, controls: Controls) -> tuple[Image.Image, str]:
+    def _draw(self, inversion: Inversion, controls: Controls) -> tuple[Image.Image, Status | None]:
         """Draw with every prompt the text model knows; the second value says what is wrong with the others."""
         edits = {name: value for name, value in controls.edits.items() if value}
-        prompts = [prompt for prompt in controls.prompts if prompt.on and prompt.words.strip()]
+        asked = [prompt for prompt in controls.prompts if prompt.on and prompt.words.strip()]
+        complaints, remarks, known = [], [], []
         with self._drawings:
-            complaints = {prompt.words: self._complaint(session, inversion, prompt.words) for prompt in prompts}
-            known = [TextEdit(prompt.words, prompt.strength) for prompt in prompts if not complaints[prompt.words]]
+            for prompt in asked:
+                try:
+                    ignored = self.pipeline.text_editor.understand(prompt.words).ignored
+                except HyperStyleError as error:
+                    complaints.append(str(error))
+                    continue
+                known.append(self._text_edit(prompt))
+                if ignored:
+                    remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
             picture = self.pipeline.render(inversion, edits, known, controls.offset_strength)
-        return picture, " ".join(complaint for complaint in complaints.values() if complaint)
+        if complaints:
+            return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
+        return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
 
-    def _complaint(self, session: Session, inversion: Inversion, words: str) -> str:
-        """Why a prompt cannot be used; empty when it can."""
-        with session.lock:
-            if words in session.verdicts:
-                return session.verdicts[words]
-        try:
-            self.pipeline.render(inversion, text=[TextEdit(words)], resolution=SMALLEST_PX)
-            complaint = ""
-        except HyperStyleError as error:
-            complaint = str(error)
-        session.remember_verdict(words, complaint)
-        return complaint
+    def _text_edit(self, prompt: Prompt) -> TextEdit:
+        """A prompt as an edit; a suggested one comes with the focus it was measured with."""
+        edit = TextEdit(prompt.words, prompt.strength)
+        for suggestion in self.pipeline.text_editor.suggestions:
+            if suggestion.prompt == prompt.words.strip():
+                return replace(edit, disentanglement=suggestion.disentanglement)
+        return edit
 
     # trouble
 
@@ -387,10 +400,11 @@ def _rebuilt_status(face: AlignedFace, seconds: float) -> Status:
     return Status("done", text)
 
 
-def _complaint_status(session: Session, complaint: str) -> Status | None:
-    """Show a complaint about prompts, take it away once it is settled, and otherwise leave the status line alone."""
+def _news(session: Session, note: Status | None) -> Status | None:
+    """Say something about the prompts once, take it away once it is settled, else leave the status line alone."""
+    text = note.text if note else ""
     with session.lock:
-        before, session.complained = session.complained, bool(complaint)
-    if complaint:
-        return Status("problem", complaint)
-    return Status("done", texts.RESUMED) if before else None
+        before, session.noted = session.noted, text
+    if text == before:
+        return None
+    return note or Status("done", texts.SETTLED)

@@ -67,7 +67,9 @@ class Page:
             with gr.Column(scale=6, min_width=320, elem_id="hs-result-column"):
                 self.viewer = viewer()
                 with gr.Row(elem_classes="hs-actions"):
-                    self.save_face = gr.Button(texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face")
+                    self.save_face = gr.Button(
+                        texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face"
+                    )
                     self.paste = gr.Button(
                         texts.PASTE_BACK, size="md", variant="primary", interactive=False, elem_id="hs-paste-back"
                     )
@@ -76,7 +78,7 @@ class Page:
                     self.save_whole = gr.Button(texts.DOWNLOAD_WHOLE, size="md", elem_id="hs-save-whole")
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
-                self.panel = build_controls(pipeline.edits, domain.refinement_steps, self.handlers.has_text)
+                self.panel = build_controls(pipeline.edits, domain.refinement_steps, self.handlers.words)
         _footer(pipeline, hosted)
         self._wire()
 
@@ -127,10 +129,10 @@ class Page:
         quick: dict[str, Any] = {"queue": False, **PRIVATE}
         self.panel.add_prompt.click(show_another, shown, [shown, *columns], **quick)
         for number, row in enumerate(rows):
-            hide = _hide_row(number)
+            hide = _hide_row(number, self.panel.prompt_start)
             hidden = row.remove.click(hide, shown, [shown, row.row, row.words, row.strength, row.on], **quick)
             hidden.then(self._live, **live)
-        for button in self.panel.suggestions:
+        for button in self.panel.suggestions.values():
             added = button.click(use_suggestion, [button, shown, *words], [shown, *columns, *words], **quick)
             added.then(self._live, **live)
 
@@ -239,11 +241,11 @@ def use_suggestion(suggestion: str, shown: list[bool], *words: str) -> list[Any]
     return [shown, *(gr.update(visible=visible) for visible in shown), *filled]
 
 
-def _hide_row(number: int) -> Any:
+def _hide_row(number: int, start: float) -> Any:
     def hide(shown: list[bool]) -> list[Any]:
         """Empty a row of words and hide it; the last one on show only empties."""
         keep = sum(shown) <= 1
-        return [_with(shown, number, keep), gr.update(visible=keep), "", 1.0, True]
+        return [_with(shown, number, keep), gr.update(visible=keep), "", start, True]
 
     return hide
 
@@ -293,7 +295,7 @@ def _footer(pipeline: HyperStyle, hosted: bool) -> None:
     )
     privacy = texts.PRIVACY_HOSTED if hosted else texts.PRIVACY
     gr.HTML(
-        f"<p>{privacy}</p><p>{html.escape(weights)}</p><p>{texts.FILM_NOTE}</p>",
+        f"<p>{privacy}</p><p>{html.escape(weights)}</p>",
         apply_default_css=False,
         elem_id="hs-footer",
     )

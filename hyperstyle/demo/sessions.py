@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hyperstyle.latents import Inversion
 
 MAX_SESSIONS = 48
-MAX_VERDICTS = 64
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ class Session:
         photo: The file uploaded last, still encoded; None before the first one.
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
-        verdicts: Prompt -> "" when the text model knows it, else the sentence that says why not.
-        complained: Whether the status line now shows a complaint about a prompt.
+        noted: What the status line now says about the prompts; empty when there is nothing to say.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
         wanted: Number of the newest live request; older ones that still wait are dropped.
@@ -57,8 +55,7 @@ class Session:
     photo: bytes | None = None
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
-    verdicts: dict[str, str] = field(default_factory=dict)
-    complained: bool = False
+    noted: str = ""
     opening: int = 0
     wanted: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,13 +84,6 @@ class Session:
             self.wanted += 1
             return self.wanted
 
-    def remember_verdict(self, words: str, complaint: str) -> None:
-        """Keep what the text model said about a prompt, so that dragging asks only once."""
-        with self.lock:
-            if len(self.verdicts) >= MAX_VERDICTS:
-                self.verdicts.clear()
-            self.verdicts[words] = complaint
-
     def folder(self) -> Path:
         """The page's own folder for downloads, made on first use and removed with the session."""
         with self.lock:
@@ -105,7 +95,6 @@ class Session:
         """Forget everything, on disk too."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
-            self.verdicts.clear()
             self.opening += 1
             folder, self._folder = self._folder, None
         if folder is not None:

@@ -40,7 +40,7 @@ CONTROLS_HEADING = "Edit"
 RESET_ALL = "Reset all"
 NO_EDITS = "This domain comes without sliders; the words and the rebuild settings below still work."
 WORDS_HEADING = "Words"
-WORDS_INFO = "Describe what you want to see, press Enter, then drag the strength."
+WORDS_INFO = "Type what you want to see, press Enter, then drag the strength; below 0 it does the opposite."
 WORDS_MISSING = "This domain comes without a text model, so it cannot be edited with words."
 PROMPT_LABEL = "Prompt"
 PROMPT_HINT = "a face with ..."
@@ -49,17 +49,7 @@ PROMPT_STRENGTH = "Strength"
 PROMPT_ADD = "Add another prompt"
 PROMPT_REMOVE = "Remove"
 PROMPTS_FULL = "All {count} prompts are in use; remove one first."
-SUGGESTIONS_LABEL = "Suggestions"
-SUGGESTIONS = (
-    "a face with a beard",
-    "a smiling face",
-    "a face with glasses",
-    "an old face",
-    "a face with long hair",
-    "a face with blond hair",
-    "a face with red lips",
-    "a surprised face",
-)
+WORDS_IGNORED = "These words are unknown here and were left out: {words}."
 REBUILD_HEADING = "Rebuild"
 OFFSET_LABEL = "Offset strength"
 OFFSET_INFO = "How far the generator's weights move towards your photo: 0 is the encoder's face, 1 the refined one."
@@ -68,17 +58,21 @@ STEPS_INFO = "More steps bring the face closer to the photo and take a little lo
 GROUPS = {
     "expression": "Expression",
     "pose": "Pose",
-    "face": "Face",
+    "identity": "Face",
     "hair": "Hair",
     "accessories": "Accessories",
+    "scene": "Scene",
 }
+UNIT_MEASURED = "{description} 1 is about {effect} {unit}."
+UNIT_FRACTION = "{description} 1 is about {effect:.0%} of the whole range."
+
 
 # Status line
 READY = "Add a photo to begin."
 LOOKING = "Looking for faces ..."
 REBUILDING = "Rebuilding the face ..."
 REBUILT = "Rebuilt in {seconds:.1f} s. Drag a slider, or type what you want to see."
-RESUMED = "Done."
+SETTLED = "All words are understood."
 NO_FACE_YET = "Add a photo first; after a long pause the page lets the last one go."
 PASTING = "Putting the face back ..."
 PASTED = "The edited face is back in the photo."

@@ -41,6 +41,7 @@ def viewer() -> gr.HTML:
             "after": texts.TAG_AFTER,
             "wipe": texts.VIEWER_NAME,
             "film": texts.FILM_NAME,
+            "note": texts.FILM_NOTE,
             "ready": texts.READY,
         },
     )
@@ -102,7 +103,7 @@ def viewer_value(change: Change) -> dict[str, Any]:
     if change.picture is not None:
         value["picture"] = change.picture
     if change.frames is not None:
-        value["frames"] = [asdict(frame) for frame in change.frames]
+        value["frames"] = [{**asdict(frame), "captions": list(frame.captions)} for frame in change.frames]
     return value
 
 

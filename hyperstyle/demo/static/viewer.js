@@ -11,6 +11,7 @@ const film = find(".hs-film");
 
 find(".hs-empty span").textContent = words.empty;
 find(".hs-tag-after").textContent = words.after;
+find(".hs-film-note").textContent = words.note;
 film.setAttribute("aria-label", words.film);
 border.setAttribute("aria-label", words.wipe);
 
