@@ -165,7 +165,7 @@ def test_save_and_load_is_the_identity(tmp_path):
     model.facts = {"retrieval": 0.5}
     # Half precision is what the file holds, so compare with that.
     model.clip.load_state_dict(
-        {k: v.half().float() if v.is_floating_point() else v for k, v in model.clip.state_dict().items()}
+        {k: v.half().float() if v.is_floating_point() and v.ndim > 1 else v for k, v in model.clip.state_dict().items()}
     )
     save_text_model(model, tmp_path / "text.safetensors")
     again = load_text_model(tmp_path)

@@ -499,7 +499,7 @@ def _check(prompt: str) -> str:
 
 
 def save_text_model(model: TextModel, path: str | Path) -> None:
-    """Write a text model to one file, networks in half precision.
+    """Write a text model to one file, its matrices in half precision.
 
     Raises:
         CannotWrite: The folder is missing, not writable, or the disk is full.
@@ -524,7 +524,8 @@ def save_text_model(model: TextModel, path: str | Path) -> None:
 
 
 def _half(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.is_floating_point() else tensor
+    """Matrices and kernels only: vectors are small, and variances can lie outside the range of half precision."""
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
 
 
 def load_text_model(folder: str | Path, device: torch.device | str = "cpu") -> TextModel:
