@@ -43,10 +43,10 @@ class RelevanceConfig:
     """
 
     n_statistics: int = 10_000
-    n_samples: int = 16
+    n_samples: int = 8
     push: float = 5.0
     max_resolution: int | None = None
-    batch: int = 64
+    batch: int = 32
     seed: int = 0
     n_measure: int = 24
     thresholds: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
