@@ -158,7 +158,7 @@ def sample_parameters(n: int, seed: int) -> Parameters:
     p["hairline"] = torch.where(masculine, (p["hairline"] + 0.65 * recede).clamp(0, 1), 0.4 * p["hairline"])
     p["hair_length"] = (p["hair_length"] * (0.35 + 0.65 * p["femininity"])).clamp(0, 1) ** 0.9
     grey = torch.rand(n, generator=g)
-    p["hair_grey"] = (((p["age"] - 40) / 40).clamp(0, 1) * (0.3 + 0.9 * grey)).clamp(0, 1)
+    p["hair_grey"] = (((p["age"] - 45) / 35).clamp(0, 1) * (0.2 + 1.0 * grey)).clamp(0, 1)
     painted = torch.rand(n, generator=g) * ((p["femininity"] - 0.4) / 0.6).clamp(0, 1)
     p["lip_colour"] = (p["lip_colour"] + 0.65 * painted).clamp(0, 1)
     return p

@@ -1,4 +1,4 @@
-"""Parameters in, portraits out: sphere tracing, soft shading and compositing, batched and differentiable-free.
+"""Parameters in, portraits out: sphere tracing, soft shading and compositing, batched.
 
 Orthographic rays march through the signed distances of `geometry`; `appearance` says what colour a point has.
 Drawn in the FFHQ-aligned frame: eyes and mouth sit where alignment puts them in photographs.
@@ -6,6 +6,7 @@ Drawn in the FFHQ-aligned frame: eyes and mouth sit where alignment puts them in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -54,7 +55,11 @@ def _march(p: Column, x: Tensor, y: Tensor, step: Callable[..., Tensor]) -> tupl
 
 
 def _shade_points(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, px: Tensor) -> Tensor:
-    """Colour of every ray's hit point over the background: (B, 3, N), linear light."""
+    """Colour of every ray's hit point over the background, in linear light, and how much of the pixel it covers.
+
+    Returns:
+        (B, 4, N): three colours and coverage.
+    """
     h = 0.012
     s = Surfaces(p, Point(x, y, z))
     nx = _distance(p, x + h, y, z) - s.union
@@ -68,12 +73,15 @@ def _shade_points(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, p
     colour = appearance.surface_colour(p, s.point, Point(x, y, z), normal, s, occlusion, px)
     tolerance = px.clamp(min=0.014)  # rays along a surface converge slowly: finer than this they would leave gaps
     cover = (1.3 - nearest / tolerance).clamp(0, 1)[:, None]
-    return colour * cover + appearance.background(p, x, y) * (1 - cover)
+    return torch.cat([colour * cover + appearance.background(p, x, y) * (1 - cover), cover], 1)
 
 
-def _grid(p: Column, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _grid(p: Column, size: int, zoom: float, roll_deg: float) -> tuple[Tensor, Tensor, Tensor]:
     """World x and y of every pixel centre, (B, N), and the width of a pixel, (B, 1)."""
     centre, ax, ay = geometry.camera(p)
+    if zoom != 1.0 or roll_deg:
+        cos, sin = math.cos(math.radians(roll_deg)) * zoom, math.sin(math.radians(roll_deg)) * zoom
+        ax, ay = ax * cos + ay * sin, ay * cos - ax * sin
     t = (torch.arange(size, device=centre.device, dtype=torch.float32) + 0.5) / size * 2 - 1
     v, u = torch.meshgrid(t, t, indexing="ij")
     u, v = u.reshape(1, -1), v.reshape(1, -1)
@@ -101,21 +109,52 @@ def render(
     Returns:
         (B, 3, size, size) float RGB in [-1, 1].
     """
+    return _draw(parameters, size, details, supersample, compiled)[:, :3] * 2 - 1
+
+
+def render_figure(
+    parameters: Mapping[str, Tensor], size: int, zoom: float = 1.0, roll_deg: float = 0.0, supersample: int = 2
+) -> tuple[Tensor, Tensor]:
+    """Draw people without their background, for compositing into photographs.
+
+    Args:
+        parameters: Name -> (B,) tensor.
+        size: Side of the square picture in pixels.
+        zoom: 1 is the aligned crop; larger values show more around it (shoulders, space above the hair).
+        roll_deg: Tilts the head and shoulders clockwise.
+        supersample: As for `render`.
+
+    Returns:
+        (B, 3, size, size) RGB in [-1, 1] and (B, 1, size, size) coverage in [0, 1].
+    """
+    drawn = _draw(parameters, size, None, supersample, False, zoom, roll_deg)
+    return drawn[:, :3] * 2 - 1, drawn[:, 3:]
+
+
+def _draw(
+    parameters: Mapping[str, Tensor],
+    size: int,
+    details: Mapping[str, Tensor] | None,
+    supersample: int,
+    compiled: bool,
+    zoom: float = 1.0,
+    roll_deg: float = 0.0,
+) -> Tensor:
+    """Display-encoded colour in [0, 1] and coverage, (B, 4, size, size)."""
     p = geometry.columns(parameters)
     side = size * supersample
-    x, y, px = _grid(p, side)
+    x, y, px = _grid(p, side, zoom, roll_deg)
     step, shade = (_compiled_distance(), _compiled_shade()) if compiled else (_distance, _shade_points)
     z, nearest = _march(p, x, y, step)
-    light = shade(p, x, y, z, nearest, px)
+    shaded = shade(p, x, y, z, nearest, px)
+    light, cover = shaded[:, :3], shaded[:, 3:]
     light = appearance.glasses(p, light, x, y, px)
     if details:
         from hyperstyle.synthetic import details as beyond
 
         light = beyond.paint(p, details, light, x, y, z, px)
-    picture = light.clamp(0, 1).pow(1 / 2.2).reshape(-1, 3, side, side)
-    if supersample > 1:
-        picture = F.avg_pool2d(picture, supersample)
-    return picture * 2 - 1
+    picture = torch.cat([light.clamp(0, 1).pow(1 / 2.2), cover], 1).reshape(-1, 4, side, side)
+    return F.avg_pool2d(picture, supersample) if supersample > 1 else picture
 
 
 _cache: dict[str, Callable[..., Tensor]] = {}

@@ -85,9 +85,9 @@ class GeneratorTraining:
         perceptual: Weight of the distance between attribute network features.
     """
 
-    loop: LoopConfig = LoopConfig(steps=100_000, minutes=60, batch=16, learning_rate=4e-3, betas=(0.0, 0.99), ema=0.997)
-    phases: tuple[tuple[int, float], ...] = ((16, 0.02), (32, 0.14), (64, 0.45), (128, 1.0))
-    freeze_mapping_at: float = 0.45
+    loop: LoopConfig = LoopConfig(steps=100_000, minutes=60, batch=8, learning_rate=8e-3, betas=(0.0, 0.99), ema=0.998)
+    phases: tuple[tuple[int, float], ...] = ((16, 0.09), (32, 0.27), (64, 0.62), (128, 1.0))
+    freeze_mapping_at: float = 0.5
     face_weight: float = 3.0
     perceptual: float = 0.25
 
@@ -173,11 +173,11 @@ PORTRAITS = DomainSizes(
     input_size=64,
     generator=GeneratorConfig(
         resolution=128,
-        channels={4: 128, 8: 128, 16: 128, 32: 128, 64: 64, 128: 24},
+        channels={4: 96, 8: 96, 16: 96, 32: 96, 64: 48, 128: 24},
         w_dim=128,
         z_dim=Z_DIM,
-        mapping_layers=4,
-        mapping_lr_mul=0.5,
+        mapping_layers=2,
+        mapping_lr_mul=1.0,
         normalize_z=False,
     ),
     w_encoder=WEncoderConfig(trunk=_TRUNK, w_dim=128),
