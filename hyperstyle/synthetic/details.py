@@ -79,7 +79,9 @@ def _hue(d: Column, name: str, saturation: float, lightness: float) -> Tensor:
     return appearance.hue_colour(hue, torch.full_like(hue, saturation), torch.full_like(hue, lightness))
 
 
-def paint(p: Column, details: Mapping[str, Tensor], light: Tensor, x: Tensor, y: Tensor, z: Tensor, px: Tensor) -> Tensor:
+def paint(
+    p: Column, details: Mapping[str, Tensor], light: Tensor, x: Tensor, y: Tensor, z: Tensor, px: Tensor
+) -> Tensor:
     """Add details to a drawn portrait.
 
     Args:
@@ -101,7 +103,7 @@ def paint(p: Column, details: Mapping[str, Tensor], light: Tensor, x: Tensor, y:
     hairy = torch.sigmoid((s.body - s.hair) / (0.4 * px)) * hit
     cloth = torch.sigmoid((s.skin - s.torso) / 0.02) * hit * (1 - hairy)
     face = hit * (1 - hairy) * torch.sigmoid((s.torso - s.head) / 0.05) * torch.sigmoid((q.z - 0.1) * 12)
-    clear = 1 - torch.exp(-(((q.x.abs() - 0.405) / 0.20) ** 2 + ((q.y - 0.0) / 0.11) ** 2) ** 2)  # eyes stay free
+    clear = 1 - torch.exp(-((((q.x.abs() - 0.405) / 0.20) ** 2 + ((q.y - 0.0) / 0.11) ** 2) ** 2))  # eyes stay free
     shade = light.mean(1, keepdim=True)  # how lit a point is: paint keeps the shading beneath it
 
     spots = torch.zeros_like(x)
@@ -109,7 +111,9 @@ def paint(p: Column, details: Mapping[str, Tensor], light: Tensor, x: Tensor, y:
         at = details["freckle_at"][:, i]
         r2 = (q.x - at[:, :1]) ** 2 + (q.y - at[:, 1:]) ** 2
         spots = torch.maximum(spots, torch.exp(-r2 / 0.026**2))
-    light = appearance.mix(light, light * light.new_tensor([0.66, 0.50, 0.40])[None, :, None], spots * face * clear * d["freckles"])
+    light = appearance.mix(
+        light, light * light.new_tensor([0.66, 0.50, 0.40])[None, :, None], spots * face * clear * d["freckles"]
+    )
     dark = torch.zeros_like(x)
     for i in range(_MOLES):
         at = details["mole_at"][:, i]
@@ -158,6 +162,9 @@ def paint(p: Column, details: Mapping[str, Tensor], light: Tensor, x: Tensor, y:
         r = ((x - e.x) ** 2 + (y - e.y) ** 2 + 1e-9).sqrt()
         ring = torch.where(d["earrings_kind"] < 0.5, (r - 0.075).abs() - 0.024, r - 0.055)
         seen = torch.sigmoid((-side * p["yaw"] / 35 + 0.45) * 12)
-        shine = appearance.rgb(235, 196, 96, light) * (0.7 + 0.5 * appearance.bump(r - 0.06 + 0.03 * (y - e.y), 0.05))[:, None]
+        shine = (
+            appearance.rgb(235, 196, 96, light)
+            * (0.7 + 0.5 * appearance.bump(r - 0.06 + 0.03 * (y - e.y), 0.05))[:, None]
+        )
         light = appearance.mix(light, shine, appearance.edge(ring, px, 1.3) * seen * (d["earrings"] > 0))
     return light

@@ -84,7 +84,11 @@ def landmarks(p: Column) -> tuple[Tensor, Tensor, Tensor]:
     w = mouth_half_width(p)
     corner_y = mouth_y(p, w)
     out = []
-    for x, y, z in ((-ex, zero + EYE_Y, zero + EYE_Z), (ex, zero + EYE_Y, zero + EYE_Z), (zero, corner_y, zero + EYE_Z)):
+    for x, y, z in (
+        (-ex, zero + EYE_Y, zero + EYE_Z),
+        (ex, zero + EYE_Y, zero + EYE_Z),
+        (zero, corner_y, zero + EYE_Z),
+    ):
         q = rotate(p, Point(x, y, z))
         out.append(torch.cat([q.x, q.y], 1))
     return out[0], out[1], out[2]
@@ -153,7 +157,9 @@ def head(p: Column, q: Point) -> Tensor:
     jaw_w = 0.47 + 0.06 * male + 0.07 * p["jaw"] + 0.03 * p["face_width"]
     chin = ellipsoid(x, y - 0.93 - drop * 0.8, z - 0.20, jaw_w, 0.46 + 0.02 * male, 0.58)
     d = smooth_min(d, chin, 0.34)
-    corner = sphere(ax - (0.47 + 0.05 * p["jaw"]) * fw, y - 0.70 - drop * 0.5, z + 0.06, 0.25 + 0.04 * male + 0.03 * p["jaw"])
+    corner = sphere(
+        ax - (0.47 + 0.05 * p["jaw"]) * fw, y - 0.70 - drop * 0.5, z + 0.06, 0.25 + 0.04 * male + 0.03 * p["jaw"]
+    )
     d = smooth_min(d, corner, 0.30)
     cheek = ellipsoid(ax - 0.46 * fw, y - 0.40 + 0.07 * grin - 0.05 * old, z - 0.56, 0.25, 0.23, 0.22 + 0.05 * grin)
     d = smooth_min(d, cheek, 0.22)
@@ -169,7 +175,9 @@ def head(p: Column, q: Point) -> Tensor:
     ridge_z = 0.84 + 0.24 * t * t + 0.03 * male
     ridge = sphere(x, y - (t * (length + 0.10) - 0.10), z - ridge_z, 0.065 + 0.065 * t + 0.012 * p["nose_width"])
     d = smooth_min(d, ridge, 0.14)
-    wing = sphere(ax - 0.115 * (1 + 0.28 * p["nose_width"]), y - length - 0.04, z - 0.97, 0.075 + 0.018 * p["nose_width"])
+    wing = sphere(
+        ax - 0.115 * (1 + 0.28 * p["nose_width"]), y - length - 0.04, z - 0.97, 0.075 + 0.018 * p["nose_width"]
+    )
     d = smooth_min(d, wing, 0.09)
 
     my, gap = mouth_y(p, x), mouth_gap(p, x)
@@ -199,7 +207,11 @@ def moustache_amount(p: Column, q: Point) -> Tensor:
     """How much moustache covers a point of the face, 0 to 1, before its density is applied."""
     s = q.x / (mouth_half_width(p) + 0.04)
     line = mouth_y(p, q.x) - mouth_gap(p, q.x) - 0.115 + 0.06 * s * s
-    return torch.exp(-(((q.y - line) / 0.060) ** 2)) * torch.exp(-((s.abs() / 0.95) ** 6)) * torch.sigmoid((q.z - 0.3) * 10)
+    return (
+        torch.exp(-(((q.y - line) / 0.060) ** 2))
+        * torch.exp(-((s.abs() / 0.95) ** 6))
+        * torch.sigmoid((q.z - 0.3) * 10)
+    )
 
 
 def hair(p: Column, q: Point) -> Tensor:
@@ -223,8 +235,14 @@ def hair(p: Column, q: Point) -> Tensor:
     part = 0.55 * p["hair_parting"]
     swing = (x - part) / 0.5
     recede = p["hairline"] * (0.10 + 0.55 * torch.exp(-(((x.abs() - 0.50) / 0.25) ** 2)))
-    lowered = p["fringe"] * (0.50 - 0.22 * torch.exp(-(swing * swing)) - 0.10 * (x * x) + 0.06 * swing.tanh() * p["hair_parting"])
-    sweep = 0.10 * (1 - p["fringe"]) * (torch.exp(-(((x - part) / 0.14) ** 2)) - 0.6 * torch.exp(-(((x + 0.5 * part) / 0.5) ** 2)))
+    lowered = p["fringe"] * (
+        0.50 - 0.22 * torch.exp(-(swing * swing)) - 0.10 * (x * x) + 0.06 * swing.tanh() * p["hair_parting"]
+    )
+    sweep = (
+        0.10
+        * (1 - p["fringe"])
+        * (torch.exp(-(((x - part) / 0.14) ** 2)) - 0.6 * torch.exp(-(((x + 0.5 * part) / 0.5) ** 2)))
+    )
     top = (0.98 + recede + sweep - lowered).clamp(min=0.36)
     wide = (0.82 - 0.10 * length - 0.05 * volume * length) * fw
     cy = 0.30

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from hyperstyle.editing.text_model import TextModelConfig
 from hyperstyle.models.backbones import TrunkConfig
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.synthetic.parameters import Z_DIM
+from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
+from hyperstyle.training.directions import DirectionsConfig
+from hyperstyle.training.relevance import RelevanceConfig
 
 
 @dataclass(frozen=True)
@@ -149,25 +152,36 @@ class DomainSizes:
     hypernetwork: HypernetworkConfig
     identity: EmbeddingConfig
     attributes: EmbeddingConfig
-    data: DataConfig = DataConfig()
-    attributes_training: AttributesConfig = AttributesConfig()
-    identity_training: IdentityConfig = IdentityConfig()
-    generator_training: GeneratorTraining = GeneratorTraining()
-    encoder_training: EncoderTraining = EncoderTraining()
-    hypernetwork_training: HypernetworkTraining = HypernetworkTraining()
-    extra: dict[str, Any] = field(default_factory=dict)
+    data: DataConfig = field(default_factory=DataConfig)
+    attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
+    identity_training: IdentityConfig = field(default_factory=IdentityConfig)
+    generator_training: GeneratorTraining = field(default_factory=GeneratorTraining)
+    encoder_training: EncoderTraining = field(default_factory=EncoderTraining)
+    hypernetwork_training: HypernetworkTraining = field(default_factory=HypernetworkTraining)
+    clip_training: ClipConfig = field(default_factory=ClipConfig)
+    clip_minutes: float = 10.0
+    directions_training: DirectionsConfig = field(default_factory=DirectionsConfig)
+    relevance_training: RelevanceConfig = field(default_factory=RelevanceConfig)
 
 
-_TRUNK = TrunkConfig("irse", stem_width=24, widths=(32, 64, 96, 128), units=(2, 2, 2, 2), strides=(2, 2, 2, 2), se_reduction=8)
+_TRUNK = TrunkConfig(
+    "irse", stem_width=24, widths=(32, 64, 96, 128), units=(2, 2, 2, 2), strides=(2, 2, 2, 2), se_reduction=8
+)
 _PAIR_TRUNK = TrunkConfig(
-    "resnet", stem_width=32, widths=(32, 64, 96, 128), units=(2, 2, 2, 2), strides=(1, 2, 2, 1), in_channels=6, stem_stride=2
+    "resnet",
+    stem_width=32,
+    widths=(32, 64, 96, 128),
+    units=(2, 2, 2, 2),
+    strides=(1, 2, 2, 1),
+    in_channels=6,
+    stem_stride=2,
 )
 
 PORTRAITS = DomainSizes(
     title="Drawn portraits",
     description=(
-        "Portraits drawn by this project's own renderer, 128 px. It shows the whole method at work without any download; "
-        "photographs of people come back as drawings."
+        "Portraits drawn by this project's own renderer, 128 px. It shows the whole method at work without any "
+        "download; photographs of people come back as drawings."
     ),
     resolution=128,
     input_size=64,
@@ -197,7 +211,9 @@ PORTRAITS = DomainSizes(
 )
 
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
-_SMALL_PAIR = TrunkConfig("resnet", stem_width=8, widths=(8, 12), units=(1, 1), strides=(1, 2), in_channels=6, stem_stride=2)
+_SMALL_PAIR = TrunkConfig(
+    "resnet", stem_width=8, widths=(8, 12), units=(1, 1), strides=(1, 2), in_channels=6, stem_stride=2
+)
 _FEW = LoopConfig(steps=4, batch=4, warmup_steps=1)
 
 SMOKE = DomainSizes(
@@ -233,6 +249,25 @@ SMOKE = DomainSizes(
     generator_training=GeneratorTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
     encoder_training=EncoderTraining(loop=_FEW),
     hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0)), passes=2),
+    clip_training=ClipConfig(
+        model=TextModelConfig(
+            embed_dim=16,
+            image_size=32,
+            vision_layers=(1, 1, 1, 1),
+            vision_width=4,
+            text_width=16,
+            text_heads=2,
+            text_layers=1,
+        ),
+        steps=4,
+        batch=8,
+        held_out=8,
+    ),
+    clip_minutes=0.0,
+    directions_training=DirectionsConfig(n_fit=400, n_measure=8, n_range=4, batch=8),
+    relevance_training=RelevanceConfig(
+        n_statistics=200, n_samples=1, n_measure=2, thresholds=(0.1,), strength_limit=1.0, batch=8
+    ),
 )
 
 

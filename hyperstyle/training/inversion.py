@@ -144,7 +144,7 @@ class HypernetworkTask:
             loss = loss + c.identity * identity_loss(self.identity, y, target)
             numbers[f"l2_{step}"] = float(l2.detach())
             if step < c.passes:
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
         return loss, numbers
 
     @torch.no_grad()

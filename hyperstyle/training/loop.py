@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,13 @@ Report = Callable[[float, str], None]
 """Called with the share of the schedule that has passed and one line of text."""
 
 
-class Task(Protocol):
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Task(Protocol[Network]):
     """What a stage brings to the loop."""
 
-    module: nn.Module
+    module: Network
     """The network being trained."""
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -37,10 +40,10 @@ class Task(Protocol):
             generator: Source of every random choice; its state is in the checkpoint.
         """
 
-    def validate(self, module: nn.Module) -> dict[str, float]:
+    def validate(self, module: Network) -> dict[str, float]:
         """Measure the averaged weights on held-out pictures."""
 
-    def samples(self, module: nn.Module) -> Tensor | None:
+    def samples(self, module: Network) -> Tensor | None:
         """Pictures (B, 3, H, W) in [-1, 1] to look at, or None."""
 
 
@@ -92,14 +95,14 @@ def load_checkpoint(path: Path) -> dict[str, object]:
 
 
 def fit(
-    task: Task,
+    task: Task[Network],
     config: LoopConfig,
     folder: Path,
     device: torch.device,
     report: Report,
     resume: bool = True,
     show: Callable[[Tensor, Path], None] | None = None,
-) -> tuple[nn.Module, dict[str, object]]:
+) -> tuple[Network, dict[str, object]]:
     """Train until the schedule ends; may be interrupted at any step and called again.
 
     Args:
@@ -157,7 +160,7 @@ def fit(
         optimiser.zero_grad(set_to_none=True)
         with autocast(device):
             loss, numbers = task.loss(progress, generator)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_([p for p in module.parameters() if p.grad is not None], 10.0)
         if torch.isfinite(norm):
             optimiser.step()
@@ -197,5 +200,5 @@ def _average(average: nn.Module, module: nn.Module, decay: float) -> None:
         targets.append(a.data)
         sources.append(b.data)
     torch._foreach_lerp_(targets, sources, 1 - decay)
-    for a, b in zip(average.buffers(), module.buffers(), strict=True):
-        a.copy_(b)
+    for kept, new in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(new)

@@ -33,7 +33,12 @@ class AttributesTask:
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Mean squared error of the normalised parameters."""
         x, z = mixed_batch(
-            self.plain, self.beyond, self.config.loop.batch, self.config.beyond_share, generator, self.module.config.input_size
+            self.plain,
+            self.beyond,
+            self.config.loop.batch,
+            self.config.beyond_share,
+            generator,
+            self.module.config.input_size,
         )
         x = photographic(x, generator, strength=0.5).to(self.device)
         loss = F.mse_loss(self.module(x), z.to(self.device))

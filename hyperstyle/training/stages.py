@@ -28,7 +28,7 @@ from hyperstyle.training.config import PORTRAITS, SMOKE, DomainSizes, LoopConfig
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.generator import GeneratorTask, set_average
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
-from hyperstyle.training.loop import Report, Task, fit
+from hyperstyle.training.loop import Network, Report, Task, fit, load_checkpoint, save_checkpoint
 from hyperstyle.training.perception import AttributesTask, IdentityTask
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
@@ -87,16 +87,20 @@ class Run:
         draw_shard(config, split, 0, folder, lambda n: None)
         return Pictures(folder, split)
 
-    def load(self, part: str, network: nn.Module) -> nn.Module:
+    def load(self, part: str, network: Network) -> Network:
         """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
         path = self.domain.path(part)
         if not path.exists():
-            raise WeightsMissing(f"{path.name} is not there yet; run `train {_STAGE_OF[part]}` into the same folder first.")
+            raise WeightsMissing(
+                f"{path.name} is not there yet; run `train {_STAGE_OF[part]}` into the same folder first."
+            )
         tensors, _ = load_weights(path)
         strict_load(network, tensors, path)
         return network.to(self.device).eval().requires_grad_(False)
 
-    def train(self, task: Task, loop: LoopConfig, part: str, finish: Callable[[nn.Module], None] | None = None) -> None:
+    def train(
+        self, task: Task[Network], loop: LoopConfig, part: str, finish: Callable[[Network], None] | None = None
+    ) -> None:
         """Run the loop for one part and write its weights and card."""
         average, facts = fit(
             task, loop, self.folder / "stages" / part, self.device, self.report, self.resume, show=write_sheet
@@ -107,6 +111,11 @@ class Run:
 
     def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write a part's weights with a card in the header and beside the file."""
+        path = self.domain.path(part)
+        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, {"card": json.dumps(self.card(part, facts))})
+
+    def card(self, part: str, facts: Mapping[str, object]) -> dict[str, object]:
+        """Write how a part was made into a file beside its weights, and return it."""
         card = {
             "part": part,
             "command": self.command,
@@ -115,9 +124,8 @@ class Run:
             "licence": "MIT",
             "made": time.strftime("%Y-%m-%d"),
         }
-        path = self.domain.path(part)
-        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, {"card": json.dumps(card)})
-        path.with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
+        self.domain.path(part).with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
+        return card
 
 
 def stage_data(run: Run) -> None:
@@ -165,8 +173,8 @@ def stage_generator(run: Run) -> None:
     attributes = None
     if run.domain.path("attributes").exists():
         attributes = run.load("attributes", build.build_attributes(run.domain))
-    task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))  # type: ignore[arg-type]
-    run.train(task, c.loop, "generator", finish=lambda g: set_average(g, c.loop.seed))  # type: ignore[arg-type]
+    task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))
+    run.train(task, c.loop, "generator", finish=lambda g: set_average(g, c.loop.seed))
 
 
 def stage_encoder(run: Run) -> None:
@@ -178,7 +186,7 @@ def stage_encoder(run: Run) -> None:
     _start_from_attributes(run, encoder)
     task = EncoderTask(
         encoder,
-        generator,  # type: ignore[arg-type]
+        generator,
         c,
         run.sizes.input_size,
         run.pictures("in_domain"),
@@ -194,16 +202,87 @@ def stage_hypernetwork(run: Run) -> None:
     c = replace(c, loop=run.loop(c.loop))
     task = HypernetworkTask(
         build.build_hypernetwork(run.domain).to(run.device),
-        run.load("generator", build.build_generator(run.domain)),  # type: ignore[arg-type]
-        run.load("w_encoder", build.build_w_encoder(run.domain)),  # type: ignore[arg-type]
-        run.load("identity", build.build_identity(run.domain)),  # type: ignore[arg-type]
-        run.load("attributes", build.build_attributes(run.domain)),  # type: ignore[arg-type]
+        run.load("generator", build.build_generator(run.domain)),
+        run.load("w_encoder", build.build_w_encoder(run.domain)),
+        run.load("identity", build.build_identity(run.domain)),
+        run.load("attributes", build.build_attributes(run.domain)),
         c,
         run.pictures("in_domain"),
         run.pictures("beyond"),
         run.held_out("beyond"),
     )
     run.train(task, c.loop, "hypernetwork")
+
+
+def stage_clip(run: Run) -> None:
+    """Train the small CLIP on pictures and captions."""
+    from hyperstyle.editing.text_model import save_text_model
+    from hyperstyle.training.clip import train_clip
+
+    c = run.sizes.clip_training
+    limit = run.minutes or (None if run.steps else run.sizes.clip_minutes)
+    c = replace(c, seed=run.seed, steps=run.steps or c.steps)
+    plain = run.pictures("in_domain")
+    path = run.folder / "stages" / "text" / "checkpoint.pt"
+    state = load_checkpoint(path) if run.resume and path.exists() else None
+
+    def progress(done: int, total: int, shown: Mapping[str, float]) -> None:
+        run.report(done / total, f"step {done} " + " ".join(f"{k} {v:.3f}" for k, v in shown.items()))
+
+    model = train_clip(
+        plain.pictures,
+        plain.parameters,
+        c,
+        progress,
+        state,
+        on_state=lambda s: save_checkpoint(path, s),
+        max_seconds=60 * limit if limit else None,
+        device=run.device,
+        domain=run.domain.name,
+    )
+    save_text_model(model, run.domain.path("text"))
+    run.report(1.0, " ".join(f"{k} {v:.3f}" for k, v in model.facts.items() if isinstance(v, float)))
+    run.card("text", {"seed": run.seed, "metrics": dict(model.facts)})
+
+
+def stage_directions(run: Run) -> None:
+    """Fit the InterFaceGAN directions and measure what they do."""
+    from hyperstyle.training.directions import fit_directions
+
+    rows = fit_directions(
+        run.load("generator", build.build_generator(run.domain)),
+        run.load("attributes", build.build_attributes(run.domain)),
+        run.domain.directions,
+        replace(run.sizes.directions_training, seed=run.seed),
+        domain=run.domain.name,
+        input_size=run.sizes.input_size,
+        identity=run.load("identity", build.build_identity(run.domain)),
+        on_progress=lambda done, total, what: run.report(done / total, what),
+    )
+    run.report(1.0, f"{len(rows)} directions in {run.domain.directions}")
+
+
+def stage_relevance(run: Run) -> None:
+    """Measure what each style channel means to the text model, and try prompts."""
+    from hyperstyle.editing.text_model import load_text_model, save_text_model
+    from hyperstyle.training.relevance import measure_relevance, try_prompts
+
+    c = replace(run.sizes.relevance_training, seed=run.seed)
+    path = run.domain.path("text")
+    if not path.exists():
+        raise WeightsMissing(f"{path.name} is not there yet; run `train clip` into the same folder first.")
+    model = load_text_model(path, run.device)
+    generator = run.load("generator", build.build_generator(run.domain))
+    attributes = run.load("attributes", build.build_attributes(run.domain))
+
+    def progress(done: int, total: int, what: str) -> None:
+        run.report(done / total, what)
+
+    model = measure_relevance(generator, model, c, progress)
+    save_text_model(model, path)
+    model = try_prompts(generator, model, attributes, c, input_size=run.sizes.input_size, on_progress=progress)
+    save_text_model(model, path)
+    run.report(1.0, f"{len(model.suggestions)} prompts work")
 
 
 _STAGE_OF = {
@@ -222,6 +301,9 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
     "generator": stage_generator,
     "encoder": stage_encoder,
     "hypernetwork": stage_hypernetwork,
+    "clip": stage_clip,
+    "directions": stage_directions,
+    "relevance": stage_relevance,
 }
 
 
@@ -265,7 +347,11 @@ def run_stage(
         write_domain(folder, domain if not smoke else "smoke", sizes)
     set_threads()
     bar = Progress(
-        TextColumn(stage), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
+        TextColumn(stage),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
     )
     with bar:
         line = bar.add_task("starting", total=1.0)
@@ -280,9 +366,7 @@ def run_stage(
         command += f" --steps {steps}" if steps else ""
         command += f" --minutes {minutes:g}" if minutes else ""
         command += f" --seed {seed}" + (" --smoke" if smoke else "")
-        STAGES[stage](
-            Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command)
-        )
+        STAGES[stage](Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command))
     return folder
 
 

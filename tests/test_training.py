@@ -1,0 +1,149 @@
+"""Every training stage, in order, for a few steps of the 32 px model; and the loop's promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hyperstyle.domains import read_domain
+from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
+from hyperstyle.synthetic.parameters import PARAMETERS, from_z, mirror, sample_parameters, to_z
+from hyperstyle.training.config import LoopConfig, scheduled
+from hyperstyle.training.generator import phase_at
+from hyperstyle.training.loop import fit, learning_rate_at
+from hyperstyle.training.stages import STAGES, run_stage
+from hyperstyle.weights.files import load_weights
+from hyperstyle.weights.load import load_models
+
+
+def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
+    """The run folder ends as a complete domain: all networks load, every part has a card."""
+    for stage in STAGES:
+        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+    domain = read_domain(tmp_path)
+    models = load_models(domain, torch.device("cpu"))
+    assert models.generator.config.resolution == 32
+    assert float(models.generator.w_avg.abs().sum()) > 0
+    for part in ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text"):
+        card = json.loads(domain.path(part).with_suffix(".card.json").read_text())
+        assert card["command"].startswith("python -m hyperstyle train ")
+        assert card["metrics"]
+    assert (domain.directions / "manifest.json").exists()
+    # A finished stage that is started again has nothing left to train and keeps its weights.
+    before, _ = load_weights(domain.path("generator"))
+    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    after, _ = load_weights(domain.path("generator"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_stages_say_what_is_missing(tmp_path: Path) -> None:
+    """A stage without its predecessors names the one to run; an unknown domain names the known ones."""
+    run_stage("data", smoke=True, out=tmp_path, device="cpu")
+    with pytest.raises(WeightsMissing, match="train generator"):
+        run_stage("encoder", smoke=True, out=tmp_path, device="cpu")
+    with pytest.raises(UnknownDomain, match="portraits"):
+        run_stage("data", "nowhere", out=tmp_path)
+
+
+class Line:
+    """Fit y = 3 x: a task whose answer is known."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = nn.Linear(1, 1)
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Squared error on random points."""
+        x = torch.randn(8, 1, generator=generator)
+        loss = (self.module(x) - 3 * x).square().mean()
+        return loss, {"loss": float(loss.detach())}
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Error at one point."""
+        return {"error": abs(float(module(torch.ones(1, 1))) - 3)}
+
+    def samples(self, module: nn.Module) -> Tensor | None:
+        """None to show."""
+        return None
+
+
+class Interrupted(Exception):
+    """Stands for a stopped machine."""
+
+
+class StopsAt(Line):
+    """Fails when asked for its n-th batch."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.left = at
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Count down, then fail."""
+        self.left -= 1
+        if self.left < 0:
+            raise Interrupted
+        return super().loss(progress, generator)
+
+
+def quiet(share: float, text: str) -> None:
+    """Report nothing."""
+
+
+def test_resuming_gives_the_same_result_as_never_stopping(tmp_path: Path) -> None:
+    """Interrupted at step 37 and resumed, the weights equal those of an undisturbed run, bit for bit."""
+    config = LoopConfig(steps=60, learning_rate=0.05, warmup_steps=5, ema=0.9, checkpoint_s=0.0)
+    whole, facts = fit(Line(), config, tmp_path / "whole", torch.device("cpu"), quiet)
+    with pytest.raises(Interrupted):
+        fit(StopsAt(37), config, tmp_path / "parts", torch.device("cpu"), quiet)
+    resumed, again = fit(Line(), config, tmp_path / "parts", torch.device("cpu"), quiet)
+    assert facts["steps"] == again["steps"] == 60
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    """The loop brings a known answer within reach."""
+    config = LoopConfig(steps=300, learning_rate=0.05, warmup_steps=5, ema=0.9)
+    _, facts = fit(Line(), config, tmp_path, torch.device("cpu"), quiet)
+    assert facts["metrics"]["error"] < 0.05  # type: ignore[index]
+
+
+def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    """A cut checkpoint gives a sentence with the way out."""
+    (tmp_path / "checkpoint.pt").write_bytes(b"cut")
+    with pytest.raises(WeightsCorrupt, match="--no-resume"):
+        fit(Line(), LoopConfig(steps=2), tmp_path, torch.device("cpu"), quiet)
+
+
+def test_schedule() -> None:
+    """Warm-up, plateau, decay; phases in order; one limit on the command line lifts the other."""
+    config = LoopConfig(steps=100, learning_rate=1.0, warmup_steps=10, decay_from=0.5)
+    assert learning_rate_at(config, 0, 0.0) == pytest.approx(0.1)
+    assert learning_rate_at(config, 30, 0.3) == 1.0
+    assert learning_rate_at(config, 99, 1.0) == pytest.approx(0.02)
+    phases = ((16, 0.2), (32, 1.0))
+    assert [phase_at(phases, p) for p in (0.0, 0.19, 0.2, 1.0)] == [16, 16, 32, 32]
+    assert scheduled(LoopConfig(steps=5, minutes=3), 7, None, 1).minutes == 0
+    assert scheduled(LoopConfig(steps=5, minutes=3), None, 2, 1).steps > 10**6
+
+
+def test_z_round_trip() -> None:
+    """Parameters survive the way to z and back; mirroring twice changes nothing."""
+    p = sample_parameters(200, 3)
+    z = to_z(p)
+    assert z.shape == (200, len(PARAMETERS))
+    back = from_z(z)
+    for q in PARAMETERS:
+        if q.unit == "degrees" and q.name.endswith("hue"):
+            visible = p[q.name.replace("hue", "saturation")] > 0.05
+            turn = (back[q.name] - p[q.name] + 180) % 360 - 180
+            assert float(turn[visible].abs().max()) < 0.1
+        else:
+            assert torch.allclose(back[q.name], p[q.name], atol=1e-3 * (q.high - q.low))
+    twice = mirror(mirror(p))
+    assert all(torch.equal(twice[name], p[name]) for name in p)
