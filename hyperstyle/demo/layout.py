@@ -206,6 +206,10 @@ def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: 
         examples: Folder whose pictures are offered as examples; None for none.
         hosted: Whether visitors use the page over a network; None looks for a Space's environment.
     """
+    # Gradio notes who called what when, for the last 10,000 events, and after every one sums it all up with pandas,
+    # whose import alone delays the first photo by a second. Nobody reads that here; only the environment turns it off.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
     hosted = bool(os.environ.get("SPACE_ID")) if hosted is None else hosted
     photos = [] if examples is None else sorted(p for p in examples.glob("*.*") if p.suffix in (".jpg", ".png"))
     with gr.Blocks(

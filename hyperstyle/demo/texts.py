@@ -8,7 +8,7 @@ TAGLINE = "Drop in a photo, see the face rebuilt, drag it somewhere else."
 # Photo column
 PHOTO_HEADING = "Photo"
 UPLOAD_LABEL = "Your photo"
-UPLOAD_HINT = "Drop a photo here\nor click to choose one"
+UPLOAD_HINT = "Drop a photo, or click"
 EXAMPLES_HEADING = "Or try one of these"
 PICKER_MANY = "{count} faces found. Click the one you want to edit."
 PICKER_ONE = "One face found."
@@ -63,8 +63,8 @@ GROUPS = {
     "accessories": "Accessories",
     "scene": "Scene",
 }
-UNIT_MEASURED = "{description} 1 is about {effect} {unit}."
-UNIT_FRACTION = "{description} 1 is about {effect:.0%} of the whole range."
+UNIT_MEASURED = "{description} 1\u00a0≈\u00a0{effect}\u00a0{unit}."
+UNIT_FRACTION = "{description} 1\u00a0≈\u00a0{effect:.0%}."
 
 
 # Status line
@@ -72,7 +72,7 @@ READY = "Add a photo to begin."
 LOOKING = "Looking for faces ..."
 REBUILDING = "Rebuilding the face ..."
 REBUILT = "Rebuilt in {seconds:.1f} s. Drag a slider, or type what you want to see."
-SETTLED = "All words are understood."
+SETTLED = "Up to date."
 NO_FACE_YET = "Add a photo first; after a long pause the page lets the last one go."
 PASTING = "Putting the face back ..."
 PASTED = "The edited face is back in the photo."

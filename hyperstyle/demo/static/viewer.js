@@ -25,6 +25,7 @@ function moveBorder(percent, glide) {
   const at = Math.min(100, Math.max(0, percent));
   stage.classList.toggle("hs-glide", Boolean(glide));
   stage.style.setProperty("--wipe", at + "%");
+  stage.dataset.end = String(at > 85);
   border.setAttribute("aria-valuenow", Math.round(at));
 }
 

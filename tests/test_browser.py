@@ -1,0 +1,405 @@
+"""The page in a real browser: upload, rebuild, drag, type, download, two people at once, a phone, and bad input.
+
+Runs on the trained `portraits` domain where its weights are in the repository, else on a tiny one with random weights.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from demo_tools import add_words, astronaut, close_event_loops, served, two_people
+from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from test_bad_photos import png_header
+
+from hyperstyle.demo import texts
+from hyperstyle.demo.pictures import to_data_uri
+from hyperstyle.domains import get_domain
+from hyperstyle.errors import WeightsMissing
+from hyperstyle.pipeline import HyperStyle, load
+
+__all__ = ["close_event_loops"]  # a fixture for every test below
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes")
+PATIENCE_MS = 60_000  # a busy machine is slow, and nothing here measures time
+
+
+def portraits_are_here() -> bool:
+    """Whether every weights file of the built-in domain is in the repository."""
+    try:
+        domain = get_domain("portraits")
+    except WeightsMissing:
+        return False
+    return all(domain.path(part).is_file() for part in PARTS)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_folder, tmp_path_factory) -> HyperStyle:
+    if portraits_are_here():
+        return load("portraits", "cpu")
+    return load(add_words(tiny_folder, tmp_path_factory.mktemp("domains") / "talking"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    astronaut().save(folder / "one.png")
+    two_people().save(folder / "two.jpg", quality=95)
+    (folder / "text.png").write_bytes(b"Dear photo, please be a face.\n" * 40)
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "huge.png").write_bytes(png_header(60_000, 60_000))
+    Image.new("RGB", (300, 200), (90, 120, 160)).save(folder / "nobody.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def app(pipeline, photos) -> Iterator[tuple[str, object]]:
+    examples = photos / "examples"
+    examples.mkdir()
+    astronaut().save(examples / "space_suit.jpg", quality=95)
+    with served(pipeline, examples) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, app) -> Iterator[Callable[..., Page]]:
+    """Open the page in a context of its own; at the end nothing may have gone wrong in any of them."""
+    address, _ = app
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
+
+    def open_page(**options) -> Page:
+        context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((address, "data:", "blob:")) else trouble.append(request.url)
+            ),
+        )
+        page.goto(address)
+        expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def upload(page: Page, path: Path) -> None:
+    page.set_input_files("#hs-upload input[type=file]", str(path))
+
+
+def rebuild(page: Page, path: Path) -> str:
+    """Upload a photo and wait until its face is rebuilt; gives the picture."""
+    upload(page, path)
+    expect(page.locator("#hs-save-face")).to_be_enabled(timeout=PATIENCE_MS)
+    expect(page.locator(".hs-status[data-kind=done]")).to_contain_text("Rebuilt", timeout=PATIENCE_MS)
+    return picture(page)
+
+
+def picture(page: Page) -> str:
+    """The edited face as the page shows it, a data URI."""
+    return str(page.get_attribute(".hs-after", "src"))
+
+
+def wait_for_change(page: Page, before: str) -> str:
+    page.wait_for_function("old => document.querySelector('.hs-after').src !== old", arg=before, timeout=PATIENCE_MS)
+    return settled(page)
+
+
+def settled(page: Page, calm_s: float = 0.5) -> str:
+    """The picture once it has stopped changing."""
+    last, since = picture(page), time.monotonic()
+    deadline = since + PATIENCE_MS / 1000
+    while time.monotonic() - since < calm_s and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+        now = picture(page)
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+def drag(page: Page, slider: str, to: float) -> None:
+    """Drag a slider with the mouse; `to` is a fraction of its width."""
+    page.evaluate(f"document.querySelector('{slider}').scrollIntoView({{block: 'center'}})")
+    box = page.locator(f"{slider} input[type=range]").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    value = page.locator(f"{slider} input[type=range]").evaluate("e => (e.value - e.min) / (e.max - e.min)")
+    page.mouse.move(box["x"] + box["width"] * value, y)
+    page.mouse.down()
+    for step in range(1, 9):
+        page.mouse.move(box["x"] + box["width"] * (value + (to - value) * step / 8), y)
+    page.mouse.up()
+
+
+def edit_sliders(pipeline: HyperStyle) -> list[str]:
+    """Sliders of the groups that are unfolded at the start."""
+    order = list(texts.GROUPS)
+    groups = sorted({row.group for row in pipeline.edits}, key=lambda group: order.index(group))[:2]
+    return [f"#hs-edit-{row.name}" for row in pipeline.edits if row.group in groups]
+
+
+def decoded(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))).convert("RGB")
+
+
+def shows(uri: str, expected: Image.Image) -> bool:
+    """Whether the page shows this picture, give or take what JPEG makes of a rounding difference."""
+    sent = decoded(to_data_uri(expected.convert("RGB")))
+    return sum(ImageStat.Stat(ImageChops.difference(decoded(uri), sent)).mean) / 3 < 1
+
+
+def test_upload_rebuild_drag_type_and_download(visit, photos, pipeline, tmp_path):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    steps = pipeline.domain.refinement_steps
+    expect(page.locator(".hs-film button")).to_have_count(steps + 2)
+    labels = page.locator(".hs-film strong").all_inner_texts()
+    assert labels == ["Photo", "Encoder", *(f"Step {number}" for number in range(1, steps + 1))]
+    assert decoded(rebuilt).size == (pipeline.domain.resolution, pipeline.domain.resolution)
+
+    slider = edit_sliders(pipeline)[0]
+    drag(page, slider, 0.95)
+    dragged = wait_for_change(page, rebuilt)
+    value = float(page.input_value(f"{slider} input[type=range]"))
+    assert value > 0
+    # What is shown is what the slider says: the last position won.
+    inversion = pipeline.invert(pipeline.align(photos / "one.png"))
+    expected = pipeline.render(inversion, {slider.removeprefix("#hs-edit-"): value})
+    assert shows(dragged, expected)
+
+    page.fill("#hs-words-0 input", "a face with a beard")
+    page.press("#hs-words-0 input", "Enter")
+    bearded = wait_for_change(page, dragged)
+    drag(page, "#hs-words-strength-0", 0.99)
+    stronger = wait_for_change(page, bearded)
+
+    with page.expect_download() as download:
+        page.click("#hs-save-face")
+    assert download.value.suggested_filename == "hyperstyle-face.png"
+    download.value.save_as(tmp_path / "face.png")
+    with Image.open(tmp_path / "face.png") as saved:
+        assert saved.format == "PNG"
+        assert shows(stronger, saved)
+
+    page.click("#hs-paste-back")
+    page.wait_for_selector("#hs-whole img")
+    with page.expect_download() as download:
+        page.click("#hs-save-whole")
+    download.value.save_as(tmp_path / "photo.png")
+    with Image.open(tmp_path / "photo.png") as whole:
+        original = astronaut()
+        assert whole.size == original.size
+        changed = ImageChops.difference(whole.convert("RGB"), original).getbbox()
+    assert changed is not None
+    assert changed[3] < 400
+
+    page.click("#hs-reset")
+    wait_for_change(page, stronger)
+    assert picture(page) == rebuilt
+    assert page.input_value("#hs-words-0 input") == ""
+    assert float(page.input_value(f"{slider} input[type=range]")) == 0
+
+
+def test_a_slider_has_its_own_reset(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    slider = edit_sliders(pipeline)[-1]
+    drag(page, slider, 0.05)
+    dragged = wait_for_change(page, rebuilt)
+    page.click(f"{slider} .reset-button")
+    assert wait_for_change(page, dragged) == rebuilt
+
+
+def test_two_people_at_once(visit, photos, pipeline):
+    first, second = visit(), visit()
+    upload(first, photos / "one.png")
+    upload(second, photos / "two.jpg")
+    for page in (first, second):
+        expect(page.locator("#hs-save-face")).to_be_enabled(timeout=PATIENCE_MS)
+    one, two = settled(first), settled(second)
+    slider = edit_sliders(pipeline)[0]
+    drag(first, slider, 0.95)
+    edited = wait_for_change(first, one)
+    assert settled(second) == two
+    drag(second, slider, 0.05)
+    other = wait_for_change(second, two)
+    assert settled(first) == edited
+    assert other != edited
+    assert first.locator(".hs-photo button").count() == 1
+    assert second.locator(".hs-photo button").count() == 2
+
+
+def test_another_face_and_an_example(visit, photos):
+    page = visit()
+    large = rebuild(page, photos / "two.jpg")
+    faces = page.locator(".hs-photo button")
+    expect(faces).to_have_count(2)
+    expect(faces.nth(0)).to_have_attribute("aria-pressed", "true")
+    faces.nth(1).click()
+    small = wait_for_change(page, large)
+    expect(page.locator(".hs-status[data-kind=done]")).to_contain_text("Rebuilt", timeout=PATIENCE_MS)
+    small = settled(page)
+    assert small != large
+    expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.click(".hs-thumbnails button")
+    expect(faces).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.locator(".hs-status[data-kind=done]")).to_contain_text("Rebuilt", timeout=PATIENCE_MS)
+    assert settled(page) not in (small, large)
+
+
+def test_steps_and_offset_strength(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    page.get_by_role("button", name=texts.REBUILD_HEADING).click()
+    drag(page, "#hs-offset-strength", 0.0)
+    encoder_only = wait_for_change(page, rebuilt)
+    expected = pipeline.render(pipeline.invert(pipeline.align(photos / "one.png")), offset_strength=0.0)
+    assert shows(encoder_only, expected)
+    page.locator("#hs-steps input").nth(0).check()
+    expect(page.locator(".hs-film button")).to_have_count(3, timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("name", ["text.png", "empty.png", "huge.png", "nobody.png"])
+def test_a_bad_photo_leaves_the_face_where_it_was(visit, photos, pipeline, name):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    upload(page, photos / name)
+    expect(page.locator(".hs-status")).to_have_attribute("data-kind", "problem", timeout=PATIENCE_MS)
+    message = page.inner_text(".hs-status")
+    assert message.endswith(".")
+    assert "Traceback" not in page.content()
+    assert picture(page) == rebuilt
+    drag(page, edit_sliders(pipeline)[0], 0.95)
+    assert wait_for_change(page, rebuilt) != rebuilt
+
+
+@pytest.mark.parametrize("words", ["zxqv blorp", "🧔🏽‍♀️🧔🏽‍♀️", "beard " * 834], ids=["unknown", "emoji", "5000"])
+def test_words_nobody_knows(visit, photos, pipeline, words):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    page.fill("#hs-words-0 input", words)
+    page.press("#hs-words-0 input", "Enter")
+    expect(page.locator(".hs-status")).to_have_attribute("data-kind", "problem", timeout=PATIENCE_MS)
+    assert len(page.inner_text(".hs-status")) < 600
+    assert picture(page) == rebuilt
+    drag(page, edit_sliders(pipeline)[0], 0.95)
+    wait_for_change(page, rebuilt)
+
+
+def test_dragging_before_there_is_a_photo(visit, pipeline):
+    page = visit()
+    drag(page, edit_sliders(pipeline)[0], 0.95)
+    expect(page.locator(".hs-status")).to_have_text(texts.NO_FACE_YET, timeout=PATIENCE_MS)
+    expect(page.locator("#hs-save-face")).to_be_disabled()
+
+
+def test_a_late_answer_does_not_replace_a_newer_one(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    held: list[tuple[Route, object]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))  # answered by the server, not yet delivered
+
+    page.route("**/run/predict*", hold_the_first)
+    slider = edit_sliders(pipeline)[0]
+    page.locator(f"{slider} input[type=range]").evaluate(
+        "e => { e.value = e.max; e.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    while not held:
+        page.wait_for_timeout(20)
+    page.click("#hs-reset")
+    page.wait_for_timeout(1500)
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    assert settled(page, 1.0) == rebuilt
+
+
+def test_the_border_moves_by_mouse_and_keyboard(visit, photos):
+    page = visit()
+    rebuild(page, photos / "one.png")
+    border = page.locator(".hs-border")
+    assert border.get_attribute("aria-valuenow") == "50"
+    box = page.locator(".hs-stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 100)
+    page.mouse.up()
+    assert border.get_attribute("aria-valuenow") == "80"
+    border.focus()
+    page.keyboard.press("ArrowLeft")
+    assert border.get_attribute("aria-valuenow") == "75"
+    page.locator(".hs-film button").nth(1).click()
+    expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_ENCODER)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipeline, scheme):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    rebuild(page, photos / "one.png")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    slider = edit_sliders(pipeline)[-1]
+    page.evaluate(f"document.querySelector('{slider}').scrollIntoView({{block: 'end'}})")
+    stage = page.locator(".hs-stage").bounding_box()
+    box = page.locator(slider).bounding_box()
+    assert stage is not None
+    assert box is not None
+    # The face stays in sight above the slider.
+    assert 0 <= stage["y"] < stage["y"] + stage["height"] <= box["y"]
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert (sum(dark[:3]) < 200) == (scheme == "dark")
+
+
+def test_a_closed_page_is_forgotten(visit, app, photos):
+    _, demo = app
+    store = demo.page.handlers.store
+    page = visit()
+    before = set(store._sessions)
+    rebuild(page, photos / "one.png")
+    (key,) = set(store._sessions) - before
+    folder = store.get(key).folder()
+    assert store.get(key).photo is not None
+    page.close()
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while key in store and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert key not in store
+    assert not folder.exists()
