@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         pipeline = load(options.domain, options.device)
 
-        from hyperstyle.demo import create_demo, launch
+        from hyperstyle.demo import create_demo, serve
 
-        launch(create_demo(pipeline), host, port)
+        serve(create_demo(pipeline), host, port)
     except HyperStyleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -96,8 +97,10 @@ def free_port() -> int:
 @contextlib.contextmanager
 def served(pipeline: HyperStyle, examples: Path | None = None) -> Iterator[tuple[str, object]]:
     """Serve the page for the duration of a block; gives its address and the `gr.Blocks`."""
-    demo = create_demo(pipeline, examples=examples, hosted=False)
-    try:
-        yield launch(demo, port=free_port(), prevent_thread_lock=True, quiet=True), demo
-    finally:
-        demo.close(verbose=False)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", folder)
+        demo = create_demo(pipeline, examples=examples, hosted=False)
+        try:
+            yield launch(demo, port=free_port(), prevent_thread_lock=True, quiet=True), demo
+        finally:
+            demo.close(verbose=False)

@@ -1,4 +1,4 @@
-"""The page: a thin shell over the pipeline. `create_demo` builds it, `launch` serves it.
+"""The page: a thin shell over the pipeline. `create_demo` builds it, `serve` and `launch` serve it.
 
 Names are looked up on first use, so that `app.py` can answer a wrong flag or a taken port before gradio is imported.
 """
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperstyle.demo.layout import create_demo
-    from hyperstyle.demo.serve import launch
+    from hyperstyle.demo.serving import launch, serve
 
-__all__ = ["create_demo", "launch"]
+__all__ = ["create_demo", "launch", "serve"]
 
-_HOMES = {"create_demo": "hyperstyle.demo.layout", "launch": "hyperstyle.demo.serve"}
+_HOMES = {
+    "create_demo": "hyperstyle.demo.layout",
+    "launch": "hyperstyle.demo.serving",
+    "serve": "hyperstyle.demo.serving",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -48,9 +48,13 @@ class Endpoints:
 
     def invert(
         self, photo: str | None, face: str = "largest", steps: float | None = None
-    ) -> tuple[Image.Image, dict[str, Any], str]:
-        """Rebuild a face; the report is the command line's."""
-        with plain_errors():
+    ) -> Iterator[tuple[Image.Image, dict[str, Any], str]]:
+        """Rebuild a face; the report is the command line's.
+
+        Yields:
+            Once: the reconstruction, the report and the inversion's file, which exists until the iterator goes on.
+        """
+        with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
             chosen = self._choose(photo, face)
             target = self.pipeline.target(chosen)
             measured: list[dict[str, float]] = []
@@ -58,9 +62,9 @@ class Endpoints:
                 chosen, _steps(steps), lambda step, picture: measured.append(self.pipeline.measure(target, picture))
             )
             report = {"encoder": measured[0], "steps": measured[1:]}
-            path = Path(tempfile.mkdtemp(prefix="hyperstyle-")) / "face.safetensors"
+            path = Path(folder) / "face.safetensors"
             inversion.save(path)
-            return self.pipeline.render(inversion), report, str(path)
+            yield self.pipeline.render(inversion), report, str(path)
 
     def edit(
         self,

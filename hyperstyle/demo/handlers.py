@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -276,26 +277,34 @@ class Handlers:
         source = to_data_uri(shrink(whole, WHOLE_PREVIEW_PX))
         return Change(session.next_serial(), status=Status("done", texts.PASTED), whole=source)
 
-    def save_face(self, key: str, controls: Controls) -> tuple[Path | None, Change]:
-        """Save the edited face as PNG for download; the path is None when that failed."""
+    def save_face(self, key: str, controls: Controls) -> Iterator[tuple[Path | None, Change]]:
+        """Save the edited face as PNG for download.
+
+        Yields:
+            Once: the file, which exists until the iterator goes on, or None when that failed.
+        """
         return self._save(key, "hyperstyle-face.png", partial(self._face, controls=controls))
 
-    def save_whole(self, key: str, controls: Controls) -> tuple[Path | None, Change]:
-        """Save the whole photo with the edited face as PNG for download; the path is None when that failed."""
+    def save_whole(self, key: str, controls: Controls) -> Iterator[tuple[Path | None, Change]]:
+        """Save the whole photo with the edited face as PNG for download; yields as `save_face` does."""
         return self._save(key, "hyperstyle-photo.png", partial(self._whole, controls=controls))
 
     def close(self, key: str) -> None:
         """Forget a page."""
         self.store.close(key)
 
-    def _save(self, key: str, name: str, make: Callable[[Session], Image.Image]) -> tuple[Path | None, Change]:
+    def _save(
+        self, key: str, name: str, make: Callable[[Session], Image.Image]
+    ) -> Iterator[tuple[Path | None, Change]]:
         session = self.store.get(key)
-        try:
-            path = session.folder() / name
-            save_picture(make(session), path)
-        except Exception as error:
-            return None, self._failed(session, error)
-        return path, Change(session.next_serial())
+        with tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
+            path = Path(folder) / name
+            try:
+                save_picture(make(session), path)
+            except Exception as error:
+                yield None, self._failed(session, error)
+            else:
+                yield path, Change(session.next_serial())
 
     def _face(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)

@@ -167,11 +167,13 @@ class Page:
         change = self.handlers.paste(_key(request), self.panel.read(values))
         return {self.viewer: viewer_value(change), **self._whole_updates(change)}
 
-    def _save_face(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        return self._saved(*self.handlers.save_face(_key(request), self.panel.read(values)))
+    def _save_face(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_face(_key(request), self.panel.read(values)):
+            yield self._saved(path, change)
 
-    def _save_whole(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        return self._saved(*self.handlers.save_whole(_key(request), self.panel.read(values)))
+    def _save_whole(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_whole(_key(request), self.panel.read(values)):
+            yield self._saved(path, change)
 
     def close(self, request: gr.Request) -> None:
         """Forget a page that was closed."""

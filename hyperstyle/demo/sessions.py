@@ -7,13 +7,10 @@ many, each purged when its page is closed.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,7 +58,6 @@ class Session:
     lock: threading.Lock = field(default_factory=threading.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
     _serial: int = 0
-    _folder: Path | None = None
 
     def next_serial(self) -> int:
         """Number the next answer; the page ignores any answer older than the one it shows.
@@ -84,21 +80,11 @@ class Session:
             self.wanted += 1
             return self.wanted
 
-    def folder(self) -> Path:
-        """The page's own folder for downloads, made on first use and removed with the session."""
-        with self.lock:
-            if self._folder is None or not self._folder.is_dir():
-                self._folder = Path(tempfile.mkdtemp(prefix="hyperstyle-"))
-            return self._folder
-
     def close(self) -> None:
-        """Forget everything, on disk too."""
+        """Forget everything."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
             self.opening += 1
-            folder, self._folder = self._folder, None
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class SessionStore:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Any
 
 import gradio as gr
@@ -53,3 +55,20 @@ def launch(demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *
             raise PortTaken(f"Port {port} on {host} was taken in this moment; choose another with --port.") from None
         raise
     return str(address)
+
+
+def serve(demo: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page until the program is interrupted or told to end, then forget every open page.
+
+    Raises:
+        PortTaken: The port is in use.
+    """
+    address = launch(demo, host, port, prevent_thread_lock=True, quiet=True)
+    print(f"HyperStyle is at {address} (Ctrl+C ends it)", flush=True)
+    # Containers end programs by SIGTERM, which would otherwise skip everything below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        demo.block_thread()
+    finally:
+        demo.page.handlers.store.close_all()
+        demo.close(verbose=False)
