@@ -66,7 +66,9 @@ def photograph(people: Sequence[Person], size: tuple[int, int] = (1280, 853), se
     for person in people:
         side = max(16, math.ceil(person.face * size[1] * _ZOOM))
         with torch.inference_mode():
-            colour, cover = render_figure(person.parameters, side, _ZOOM, person.roll_deg)
+            # Large figures have smooth edges as they are; small ones gain from averaging.
+            smooth = 1 if side > 400 else 2
+            colour, cover = render_figure(person.parameters, side, _ZOOM, person.roll_deg, smooth)
         figure = to_photo(colour)
         mask = Image.fromarray((cover[0, 0] * 255).round().to(torch.uint8).numpy())
         corner = (round(person.centre[0] * size[0] - side / 2), round(person.centre[1] * size[1] - side / 2))

@@ -123,9 +123,11 @@ class HypernetworkTraining:
         l2, l1, perceptual, identity: Weights of the loss terms.
     """
 
-    loop: LoopConfig = LoopConfig(steps=20_000, minutes=50, batch=8, learning_rate=1e-3, betas=(0.9, 0.99))
+    loop: LoopConfig = LoopConfig(
+        steps=20_000, minutes=50, batch=8, learning_rate=1.5e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
+    )
     passes: int = 3
-    phases: tuple[tuple[int, float], ...] = ((64, 0.5), (128, 1.0))
+    phases: tuple[tuple[int, float], ...] = ((64, 0.55), (128, 1.0))
     beyond_share: float = 0.7
     l2: float = 4.0
     l1: float = 1.0

@@ -140,11 +140,12 @@ class HypernetworkTask:
             y = self.generator.render(styles, self.module.deltas(total, step), resolution=resolution)
             l2 = (y - target).square().mean()
             loss = c.l2 * l2 + c.l1 * (y - target).abs().mean()
-            loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
-            loss = loss + c.identity * identity_loss(self.identity, y, target)
             numbers[f"l2_{step}"] = float(l2.detach())
             if step < c.passes:
                 loss.backward()
+        # The networks that look at faces cost as much as a pass, so they judge the last picture only.
+        loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
+        loss = loss + c.identity * identity_loss(self.identity, y, target)
         return loss, numbers
 
     @torch.no_grad()
