@@ -25,10 +25,12 @@ from hyperstyle.synthetic.parameters import Z_DIM, sample_parameters, to_z
 from hyperstyle.training.directions import (
     SLIDERS,
     DirectionsConfig,
+    Effect,
     Slider,
     column_of,
     find_end,
     fit_directions,
+    leak_per_effect,
     unit_per_z,
 )
 
@@ -269,6 +271,16 @@ def test_effects_are_measured_in_true_units(world):
 def test_conditioning_removes_what_leaks(world):
     beard = world.rows["beard"]
     assert all(abs(beard.leak.get(key, 0)) <= abs(beard.plain_leak[key]) + 0.02 for key in beard.conditioned_on)
+
+
+def test_a_conditioned_vector_is_kept_only_where_it_is_cleaner(world):
+    for row in world.rows.values():
+        direction = DirectionEdits(world.folder).direction(row.name)
+        assert (direction.conditioned is None) == (row.conditioned_on == ())
+    quiet, loud = Effect(2.0, {"a": 0.3, "b": 0.4}), Effect(1.0, {"a": 0.3, "b": 0.4})
+    assert leak_per_effect(quiet) == pytest.approx(0.25)
+    assert leak_per_effect(loud) == pytest.approx(0.5)
+    assert leak_per_effect(loud, keep=("b",)) == pytest.approx(0.3)
 
 
 def test_rows_say_what_they_are(world):

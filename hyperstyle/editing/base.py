@@ -34,7 +34,7 @@ class EditRow:
         effect_per_unit: Measured change of the property, in `unit`, per strength 1.
         leak: Parameter -> measured change per strength 1, in that parameter's standard deviations; large ones only.
         space: "w" (one vector for all layers) or "w+" (one per layer).
-        conditioned_on: Edits whose properties the conditioned vector was told to leave alone; empty if there is none.
+        conditioned_on: Properties the conditioned vector was told to leave alone; empty if there is no such vector.
         plain_effect_per_unit, plain_leak: The same two measurements for the vector before conditioning.
         norm: Length of the default vector in `space`.
         source: Method and paper.

@@ -9,6 +9,7 @@ Source: InterFaceGAN (arXiv 1907.10786).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class DirectionsConfig:
     n_measure: int = 96
     n_range: int = 32
     share: float = 0.3
-    regularisation: float = 1.0
+    regularisation: float = 0.01
     seed: int = 0
     batch: int = 32
     grid_step: float = 0.5
@@ -199,30 +200,30 @@ def fit_directions(
         The rows as written to the manifest.
     """
     config = DirectionsConfig() if config is None else config
-    total = 2 * len(sliders) + 1
+    total = len(PARAMETERS) + len(sliders) + 1
 
     def tell(done: int, what: str) -> None:
         if on_progress is not None:
             on_progress(done, total, what)
 
     tell(0, "sampling")
-    parameters = sample_parameters(config.n_fit, config.seed)
-    w = map_all(generator, to_z(parameters))
+    z = to_z(sample_parameters(config.n_fit, config.seed))
+    w = map_all(generator, z)
     boundaries: dict[str, Boundary] = {}
-    for place, slider in enumerate(sliders):
-        tell(place, f"separating {slider.name}")
-        low, high = extremes(parameters[slider.name], config.share)
-        boundaries[slider.name] = fit_boundary(w, low, high, config.regularisation)
+    # A plane for every parameter, not for the sliders only: an edit should leave the rest alone too.
+    for place, parameter in enumerate(PARAMETERS):
+        tell(place, f"separating {parameter.name}")
+        boundaries[parameter.name] = fit_boundary(w, *extremes(z[:, place], config.share), config.regularisation)
     normals = {name: boundary.normal for name, boundary in boundaries.items()}
     centred = w - w.mean(0)
     probe = Probe(generator, attributes, input_size, config.batch, identity)
     held = map_all(generator, to_z(sample_parameters(config.n_measure, config.seed + 10**6)))
     n_range = config.n_range
     start_of_range = probe.read(held[:n_range])
-    spread = to_z(parameters).std(0)
+    spread = z.std(0)
     rows, vectors = [], {}
     for place, slider in enumerate(sliders):
-        tell(len(sliders) + place, f"measuring {slider.name}")
+        tell(len(PARAMETERS) + place, f"measuring {slider.name}")
         plain = normals[slider.name] * (centred @ normals[slider.name]).std()
         before = measure(probe, held, plain, slider.name, spread)
         chosen = choose_conditions(
@@ -233,6 +234,9 @@ def fit_directions(
             normal = project_out(normals[slider.name], [normals[key] for key in chosen])
             conditioned = normal * (centred @ normal).std()
             after = measure(probe, held, conditioned, slider.name, spread)
+            if leak_per_effect(after, slider.keep) >= leak_per_effect(before, slider.keep):
+                # What seemed to leak was the attribute network's own confusion, or nothing that a plane can hold.
+                conditioned, after, chosen = None, before, ()
         used = plain if conditioned is None else conditioned
         minimum, maximum = believable_range(probe, held[:n_range], start_of_range, used, slider, config)
         parameter = BY_NAME[slider.name]
@@ -262,7 +266,7 @@ def fit_directions(
         "seed": config.seed,
         "samples": config.n_fit,
         "measured_on": config.n_measure,
-        "accuracy": {name: round(boundary.accuracy, 4) for name, boundary in boundaries.items()},
+        "accuracy": {slider.name: round(boundaries[slider.name].accuracy, 4) for slider in sliders},
     }
     written = write_directions(folder, rows, vectors, domain, notes)
     tell(total, "done")
@@ -292,6 +296,12 @@ def measure(probe: Probe, w: Tensor, vector: Tensor, name: str, spread: Tensor) 
     names = [parameter.name for parameter in PARAMETERS]
     leak = {key: float(value) for key, value in zip(names, in_deviations, strict=True) if key != name}
     return Effect(float(change[column_of(name)]) * unit_per_z(name), leak)
+
+
+def leak_per_effect(effect: Effect, keep: Sequence[str] = ()) -> float:
+    """How much else moves for the same change of the property itself; lower is cleaner."""
+    others = sum(value**2 for key, value in effect.leak.items() if key not in keep)
+    return math.sqrt(others) / max(abs(effect.effect), 1e-9)
 
 
 def unit_per_z(name: str) -> float:
