@@ -10,6 +10,7 @@ import torch
 from test_text_model import make_model
 
 from hyperstyle.editing.styleclip import TextEditor, global_direction
+from hyperstyle.editing.text_model import Suggestion
 from hyperstyle.errors import BadPrompt, BadStrength, UnknownPrompt, WeightsCorrupt, WeightsMissing
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.stylegan2 import Generator
@@ -152,6 +153,18 @@ def test_directions_are_cached_by_what_was_understood(editor):
     first = editor.direction("a face with glasses")
     assert editor.direction("  A face with SPECTACLES ") is first
     assert editor.direction("a face with glasses", 0.2) is not first
+
+
+def test_without_a_given_disentanglement_the_measured_one_is_used(generator, measured):
+    tried = (
+        Suggestion("a face with glasses", -1, 2, disentanglement=0.3),
+        Suggestion("a man", -1, 2, disentanglement=0.1),
+        Suggestion("an old face", -1, 2, disentanglement=0.05),
+    )
+    editor = TextEditor(replace(measured, suggestions=tried), generator.layers)
+    assert editor.direction("spectacles") is editor.direction("a face with glasses", 0.3)
+    assert editor.direction("a smiling face") is editor.direction("a smiling face", 0.1)
+    assert TextEditor(measured, generator.layers).best_disentanglement("a man") == 0.1
 
 
 @pytest.mark.parametrize("strength", [float("nan"), float("inf"), 1e9, -1e9, "2", True])

@@ -15,6 +15,7 @@ TEXT_STRENGTH_LIMIT = 30.0
 """Largest magnitude of a prompt's strength; the published demo's slider ends at 25."""
 
 DEFAULT_DISENTANGLEMENT = 0.1
+"""For a domain whose prompts were never tried; about what the published demo starts with."""
 DEFAULT_NEUTRAL = "a face"
 
 
@@ -71,7 +72,8 @@ class TextEdit:
     Attributes:
         prompt: What the face should become, for example "a face with a beard".
         strength: Multiple of the prompt's style direction; 0 changes nothing, negative values do the opposite.
-        disentanglement: Channels less relevant than this stay put; higher changes fewer things at once.
+        disentanglement: Channels less relevant than this stay put; higher changes fewer things at once. None takes
+            the value that was measured to suit the prompt, or the domain, best.
         neutral: What the prompt is compared with.
 
     Source: StyleCLIP (arXiv 2103.17249), global directions.
@@ -79,7 +81,7 @@ class TextEdit:
 
     prompt: str
     strength: float = 1.0
-    disentanglement: float = DEFAULT_DISENTANGLEMENT
+    disentanglement: float | None = None
     neutral: str = DEFAULT_NEUTRAL
 
 

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -86,11 +87,22 @@ class TextEditor:
             raise BadPrompt(f"The prompt '{prompt.strip()}' asks for nothing; say what the face should be like.")
         return understood
 
+    def best_disentanglement(self, text: str) -> float:
+        """The value measured for a suggested prompt; for others the median of these; a default where none was tried.
+
+        Args:
+            text: An understood prompt.
+        """
+        tried = {row.prompt: row.disentanglement for row in self.model.suggestions}
+        if text in tried:
+            return tried[text]
+        return median(tried.values()) if tried else DEFAULT_DISENTANGLEMENT
+
     def style_shift(
         self,
         prompt: str,
         strength: float,
-        disentanglement: float = DEFAULT_DISENTANGLEMENT,
+        disentanglement: float | None = None,
         neutral: str = DEFAULT_NEUTRAL,
     ) -> tuple[Tensor, ...]:
         """Compute what a prompt adds to the styles.
@@ -98,7 +110,7 @@ class TextEditor:
         Args:
             prompt: What the face should become. Words the model does not know are ignored and logged.
             strength: Multiple of the direction; 1 moves the most relevant channel by one standard deviation.
-            disentanglement: 0 to 1; channels whose relevance is below it stay put.
+            disentanglement: 0 to 1; channels whose relevance is below it stay put. None: `best_disentanglement`.
             neutral: What the prompt is compared with.
 
         Returns:
@@ -110,13 +122,14 @@ class TextEditor:
             BadStrength: `strength` or `disentanglement` is not a number or out of range.
         """
         strength = check_strength("The strength of a prompt", strength, -TEXT_STRENGTH_LIMIT, TEXT_STRENGTH_LIMIT)
-        disentanglement = check_strength("The disentanglement", disentanglement, 0.0, 1.0)
+        if disentanglement is not None:
+            disentanglement = check_strength("The disentanglement", disentanglement, 0.0, 1.0)
         return tuple(strength * part for part in self.direction(prompt, disentanglement, neutral))
 
     def direction(
         self,
         prompt: str,
-        disentanglement: float = DEFAULT_DISENTANGLEMENT,
+        disentanglement: float | None = None,
         neutral: str = DEFAULT_NEUTRAL,
     ) -> tuple[Tensor, ...]:
         """The shift of strength 1, from the cache where possible; see `style_shift`."""
@@ -124,6 +137,8 @@ class TextEditor:
         base = self.model.understand(neutral)
         if wanted.text == base.text:
             raise BadPrompt(f"The prompt '{prompt.strip()}' says the same as the neutral one, so nothing would change.")
+        if disentanglement is None:
+            disentanglement = self.best_disentanglement(wanted.text)
         key = (wanted.text, base.text, disentanglement)
         with self._lock:
             if key in self._cache:

@@ -49,7 +49,7 @@ class RelevanceConfig:
     batch: int = 32
     seed: int = 0
     n_measure: int = 24
-    thresholds: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+    thresholds: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
     strength_step: float = 1.0
     strength_limit: float = 8.0
     saturation: float = 0.3
