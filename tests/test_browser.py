@@ -282,6 +282,15 @@ def test_another_face_and_an_example(visit, photos):
     assert settled(page) not in (small, large)
 
 
+def test_a_photo_dropped_while_another_is_worked_on(visit, photos):
+    page = visit()
+    upload(page, photos / "one.png")
+    expect(page.locator(".hs-status")).to_have_attribute("data-kind", "busy", timeout=PATIENCE_MS)
+    upload(page, photos / "two.jpg")
+    expect(page.locator(".hs-photo button")).to_have_count(2, timeout=PATIENCE_MS)
+    expect(page.locator(".hs-status[data-kind=done]")).to_contain_text("Rebuilt", timeout=PATIENCE_MS)
+
+
 def test_steps_and_offset_strength(visit, photos, pipeline):
     page = visit()
     rebuilt = rebuild(page, photos / "one.png")
@@ -386,6 +395,10 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipe
     assert box is not None
     # The face stays in sight above the slider.
     assert 0 <= stage["y"] < stage["y"] + stage["height"] <= box["y"]
+    # Far from the status line, the picture itself says what is wrong.
+    page.fill("#hs-words-0 input", "zxqv")
+    page.press("#hs-words-0 input", "Enter")
+    expect(page.locator(".hs-toast")).to_contain_text("zxqv", timeout=PATIENCE_MS)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (sum(dark[:3]) < 200) == (scheme == "dark")
 

@@ -141,6 +141,25 @@ def test_steps_before_a_photo_say_nothing(handlers):
 
 def test_cleared_upload_does_nothing(handlers):
     assert list(handlers.open_photo("a", None, 2)) == []
+    handlers.take("a", None)
+    assert list(handlers.open_taken("a", 2)) == []
+
+
+def test_an_upload_is_removed_once_it_was_read(handlers, photo, tmp_path):
+    uploads = [tmp_path / "first.png", tmp_path / "second.png", tmp_path / "third.png"]
+    for path in uploads:
+        path.write_bytes(photo.read_bytes())
+    uploads[2].write_bytes(b"not a picture")
+    handlers.take("a", uploads[0])
+    handlers.take("a", uploads[1])  # before the first was opened
+    assert not uploads[0].exists()
+    assert list(handlers.open_taken("a", 2))[-1].ready
+    assert not uploads[1].exists()
+    assert list(handlers.open_taken("a", 2)) == []
+    handlers.take("a", uploads[2])
+    assert problem(list(handlers.open_taken("a", 2))[-1])
+    assert not uploads[2].exists()
+    assert handlers.store.get("a").photo == photo.read_bytes()
 
 
 BAD_PHOTOS = {

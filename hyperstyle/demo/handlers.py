@@ -5,6 +5,7 @@ Every function answers bad input with one sentence in `Change.status` and leaves
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import tempfile
@@ -153,12 +154,30 @@ class Handlers:
 
     # photo -> face -> inversion
 
+    def take(self, key: str, source: str | Path | None) -> None:
+        """Note an uploaded file; `open_taken` opens it. A later one takes its place."""
+        session = self.store.get(key)
+        with session.lock:
+            before, session.taken = session.taken, None if source is None else Path(source)
+        _remove(before)
+
+    def open_taken(self, key: str, steps: int) -> Iterator[Change]:
+        """Open the noted upload, as `open_photo` does, and remove its file: the session holds what is needed."""
+        session = self.store.get(key)
+        with session.lock:
+            source, session.taken = session.taken, None
+        try:
+            yield from self.open_photo(key, source, steps)
+        finally:
+            # Not before: the browser may still be fetching the file to show it in the upload field.
+            _remove(source)
+
     def open_photo(self, key: str, source: str | Path | None, steps: int) -> Iterator[Change]:
         """Find the faces of a new photo and rebuild the largest, telling the page about each stage.
 
         Args:
             key: The page.
-            source: The uploaded file; None (the upload was cleared) does nothing.
+            source: The photo; None (the upload was cleared, or is being opened already) does nothing.
             steps: Refinement steps.
         """
         if source is None:
@@ -380,6 +399,13 @@ def _steps_of(invert: Callable[..., Inversion]) -> Iterator[tuple[int, Tensor] |
         yield item
         if not isinstance(item, tuple):
             return
+
+
+def _remove(path: Path | None) -> None:
+    """Remove an upload; that it is gone already is fine."""
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _something_in(session: Session) -> Rebuilt:

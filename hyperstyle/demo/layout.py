@@ -93,10 +93,13 @@ class Page:
     def _wire(self) -> None:
         panel, job = self.panel, {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
         everything = [
-            *[self.viewer, self.picker, self.upload, self.whole_box, self.whole, self.save_face, self.paste],
+            *[self.viewer, self.picker, self.whole_box, self.whole, self.save_face, self.paste],
             *panel.defaults(),
         ]
-        self.upload.input(self._open, [self.upload, panel.steps], everything, **job, **PRIVATE)
+        # In two events, so that a photo dropped while another is worked on waits for its turn. An answer that leaves a
+        # component out makes Gradio build it anew for that page, and the field would lose what `photo_input` did to it.
+        taken = self.upload.input(self._take, self.upload, self.upload, queue=False, trigger_mode="multiple", **PRIVATE)
+        taken.then(self._open, panel.steps, everything, **job, **PRIVATE)
         if self.thumbnails is not None:
             self.thumbnails.select(self._open_example, panel.steps, everything, **job, **PRIVATE)
         self.picker.select(self._choose, panel.steps, everything, **job, **PRIVATE)
@@ -138,13 +141,13 @@ class Page:
 
     # events: Gradio's values in, component updates out
 
-    def _open(self, path: str | None, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        try:
-            for change in self.handlers.open_photo(_key(request), path, int(steps)):
-                yield {**self._updates(change), self.upload: None}
-        finally:
-            if path is not None:
-                Path(path).unlink(missing_ok=True)  # the session holds what is needed
+    def _take(self, path: str | None, request: gr.Request) -> None:
+        """Note the upload and, by returning None, empty the upload field for the next one."""
+        self.handlers.take(_key(request), path)
+
+    def _open(self, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.open_taken(_key(request), int(steps)):
+            yield self._updates(change)
 
     def _open_example(self, event: gr.EventData, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
         path = self.examples[_index(event, len(self.examples))]

@@ -10,6 +10,7 @@ import gradio as gr
 
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
+from hyperstyle.demo.widgets import STATIC
 from hyperstyle.errors import PortTaken
 from hyperstyle.images import MAX_FILE_BYTES
 
@@ -37,6 +38,7 @@ def launch(demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *
         "theme": theme(),
         "css": css(),
         "head": HEAD,
+        "favicon_path": STATIC / "favicon.svg",
         "share": False,
         "run_history": False,
         "enable_monitoring": False,

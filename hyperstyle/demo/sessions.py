@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Session:
     """One open page. Guard changes with `lock`; hold `drawing` while drawing for it.
 
     Attributes:
+        taken: An upload that waits to be opened.
         photo: The file uploaded last, still encoded; None before the first one.
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
@@ -49,6 +51,7 @@ class Session:
         wanted: Number of the newest live request; older ones that still wait are dropped.
     """
 
+    taken: Path | None = None
     photo: bytes | None = None
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None

@@ -8,6 +8,7 @@ const after = find(".hs-after");
 const before = find(".hs-before");
 const border = find(".hs-border");
 const film = find(".hs-film");
+const toast = find(".hs-toast");
 
 find(".hs-empty span").textContent = words.empty;
 find(".hs-tag-after").textContent = words.after;
@@ -32,12 +33,16 @@ function moveBorder(percent, glide) {
 function showStatus({ kind, text }) {
   status.dataset.kind = kind;
   status.textContent = text;
-  const { top } = status.getBoundingClientRect();
-  // On a phone the result lies below the upload: bring it into view when something happens there.
-  if (kind !== "info" && (top < 0 || top > window.innerHeight - 80)) {
+  const { top, bottom } = status.getBoundingClientRect();
+  // On a phone the status line lies below the upload: bring it into view when something happens there. Once the page is
+  // scrolled down to the controls, the picture stays in sight and says it instead: jumping away would be rude.
+  const above = bottom < 0 || (stage.getBoundingClientRect().top < 20 && top < 20);
+  if (kind !== "info" && top > window.innerHeight - 60) {
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     status.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+  toast.textContent = text;
+  toast.hidden = !(above && (kind === "problem" || kind === "info"));
 }
 
 function compareWith(index) {

@@ -1,0 +1,141 @@
+"""Take the README's pictures of the page: `python examples/make_media.py`. Needs Chromium and requirements-dev.txt.
+
+Starts the page, drives it in a real browser and writes `media/page.png`, `media/page_dark.png`, `media/phone.png` and
+`media/edit.gif` beside this script. Nothing is retouched: each frame of the animation is a screenshot taken after the
+picture for that position of the slider had arrived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+MEDIA = HERE / "media"
+BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+SCENES = (("smile", 1.0), ("yaw", 1.0), ("age", 1.0), ("glasses", 1.0))
+"""Sliders the animation moves, one after the other, and how far along each range it goes."""
+FRAMES_PER_SCENE = 16
+FRAME_MS = 70
+GIF_WIDTH = 760
+GIF_COLOURS = 160
+
+MOVE = """async ([slider, value]) => {
+  const picture = document.querySelector(".hs-after");
+  const range = document.querySelector(`#hs-edit-${slider} input[type=range]`);
+  if (Number(range.value) === value) return;
+  const arrived = new Promise((done) => {
+    picture.addEventListener("load", done, { once: true });
+    setTimeout(done, 10000);
+  });
+  range.value = value;
+  range.dispatchEvent(new Event("input", { bubbles: true }));
+  await arrived;
+}"""
+
+
+def open_page(browser: Browser, address: str, photo: Path, width: int, height: int, scheme: str) -> Page:
+    """Open the page and rebuild the photo's largest face."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=2 if width < 600 else 1
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector('.hs-status[data-kind="info"]')
+    page.wait_for_timeout(1000)
+    page.set_input_files("#hs-upload input[type=file]", str(photo))
+    page.wait_for_selector("#hs-save-face:not([disabled])", timeout=120_000)
+    page.wait_for_timeout(1000)
+    return page
+
+
+def snap(page: Page, clip: dict[str, float] | None = None) -> Image.Image:
+    """Take a screenshot of what is in view, or of a part of it."""
+    data = page.screenshot(clip=clip) if clip else page.screenshot()
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def animate(page: Page) -> Iterator[Image.Image]:
+    """Move one slider after the other out and back; yields a screenshot per position."""
+    for number, (slider, reach) in enumerate(SCENES):
+        track = page.locator(f"#hs-edit-{slider} input[type=range]")
+        if track.count() == 0:
+            continue
+        fold = page.locator(".hs-group", has=page.locator(f"#hs-edit-{slider}"))
+        if not track.is_visible():
+            fold.locator(".label-wrap").click()
+            page.wait_for_timeout(300)
+        page.evaluate(f"document.querySelector('#hs-edit-{slider}').scrollIntoView({{block: 'center'}})")
+        low, high = float(track.get_attribute("min") or 0), float(track.get_attribute("max") or 0)
+        for frame in range(FRAMES_PER_SCENE):
+            swing = math.sin(2 * math.pi * frame / FRAMES_PER_SCENE)  # out to one side, back, to the other, back
+            value = round(reach * (high * swing if swing > 0 else -low * swing), 1)
+            page.evaluate(MOVE, [slider, value])
+            if number == 0 and frame == 0:
+                page.wait_for_timeout(600)  # the border glides aside
+            yield snap(page)
+        page.evaluate(MOVE, [slider, 0.0])
+
+
+def save_gif(frames: list[Image.Image], path: Path) -> None:
+    """Save frames as an endless GIF with one palette, so that still parts compress to nothing."""
+    height = round(frames[0].height * GIF_WIDTH / frames[0].width)
+    small = [frame.resize((GIF_WIDTH, height), Image.Resampling.LANCZOS) for frame in frames]
+    sheet = Image.new("RGB", (GIF_WIDTH, height * len(small[::8])))
+    for row, frame in enumerate(small[::8]):
+        sheet.paste(frame, (0, row * height))
+    palette = sheet.quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
+    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=FRAME_MS, loop=0, optimize=True)
+
+
+def main() -> None:
+    """Serve the page, take every picture, save them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--domain", default="portraits", help="a built-in domain or a folder")
+    parser.add_argument("--photo", type=Path, default=HERE / "portrait.jpg", help="whose face to show")
+    parser.add_argument("--output", type=Path, default=MEDIA, help="where to write the pictures")
+    options = parser.parse_args()
+    executable = next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
+    if executable is None:
+        sys.exit("error: Chromium was not found; install it, or name a browser in the environment variable CHROMIUM.")
+    sys.path.insert(0, str(HERE.parent))
+    from hyperstyle import load
+    from hyperstyle.demo import create_demo, launch
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    demo = create_demo(load(options.domain))
+    address = launch(demo, port=port, prevent_thread_lock=True, quiet=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        for name, width, height, scheme in (
+            ("page", 1360, 940, "light"),
+            ("page_dark", 1360, 940, "dark"),
+            ("phone", 390, 844, "light"),
+        ):
+            page = open_page(browser, address, options.photo, width, height, scheme)
+            if name == "phone":
+                page.evaluate("document.querySelector('.hs-status').scrollIntoView()")
+            snap(page).save(options.output / f"{name}.png", optimize=True)
+        page = open_page(browser, address, options.photo, 1120, 640, "light")
+        save_gif(list(animate(page)), options.output / "edit.gif")
+        browser.close()
+    demo.close(verbose=False)
+
+
+if __name__ == "__main__":
+    main()
