@@ -117,17 +117,18 @@ class HypernetworkTraining:
 
     Attributes:
         loop: Schedule.
-        passes: Refinement passes per batch.
-        phases: (resolution, share of the schedule at which it ends): cheap passes first.
+        passes: Refinement passes that the finished network is meant for.
+        phases: (resolution, passes per batch, share of the schedule at which it ends). One cheap pass teaches what
+            offsets do; more passes and pixels then teach what is left over.
         beyond_share: Share of each batch that carries beyond-domain details.
         l2, l1, perceptual, identity: Weights of the loss terms.
     """
 
     loop: LoopConfig = LoopConfig(
-        steps=20_000, minutes=50, batch=8, learning_rate=1.5e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
+        steps=20_000, minutes=50, batch=8, learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
     )
     passes: int = 3
-    phases: tuple[tuple[int, float], ...] = ((64, 0.55), (128, 1.0))
+    phases: tuple[tuple[int, int, float], ...] = ((32, 1, 0.42), (64, 2, 0.70), (64, 3, 0.88), (128, 3, 1.0))
     beyond_share: float = 0.7
     l2: float = 4.0
     l1: float = 1.0
@@ -210,6 +211,7 @@ PORTRAITS = DomainSizes(
     ),
     identity=EmbeddingConfig(trunk=_TRUNK, out_dim=64, normalise=True, input_size=64),
     attributes=EmbeddingConfig(trunk=_TRUNK, out_dim=Z_DIM, normalise=False, input_size=64),
+    relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4)),
 )
 
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
@@ -250,7 +252,7 @@ SMOKE = DomainSizes(
     identity_training=IdentityConfig(loop=_FEW),
     generator_training=GeneratorTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
     encoder_training=EncoderTraining(loop=_FEW),
-    hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0)), passes=2),
+    hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 1, 0.5), (32, 2, 1.0)), passes=2),
     clip_training=ClipConfig(
         model=TextModelConfig(
             embed_dim=16,

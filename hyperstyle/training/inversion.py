@@ -13,7 +13,6 @@ from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.augment import photographic
 from hyperstyle.training.config import EncoderTraining, HypernetworkTraining
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.generator import phase_at
 from hyperstyle.training.losses import identity_loss, perceptual_loss, pool_to, psnr
 from hyperstyle.training.perception import mixed_batch
 
@@ -125,7 +124,7 @@ class HypernetworkTask:
         c = self.config
         x, _ = mixed_batch(self.plain, self.beyond, c.loop.batch, c.beyond_share, generator, None)
         x = photographic(x, generator, strength=0.4).to(self.device)
-        resolution = phase_at(c.phases, progress)
+        resolution, passes = next((r, n) for r, n, end in c.phases if progress < end or end >= 1)
         target, small = pool_to(x, resolution), pool_to(x, self.size)
         with torch.no_grad():
             w = self.encoder(small) + self.generator.w_avg
@@ -134,18 +133,19 @@ class HypernetworkTask:
             numbers = {"px": float(resolution), "l2_0": float((y - target).square().mean())}
         total: dict[str, Tensor] = {}
         loss = torch.zeros((), device=self.device)
-        for step in range(1, c.passes + 1):
+        for step in range(1, passes + 1):
             codes = self.module.codes(small, pool_to(y.detach(), self.size))
             total = {name: code + total[name].detach() if name in total else code for name, code in codes.items()}
             y = self.generator.render(styles, self.module.deltas(total, step), resolution=resolution)
             l2 = (y - target).square().mean()
             loss = c.l2 * l2 + c.l1 * (y - target).abs().mean()
             numbers[f"l2_{step}"] = float(l2.detach())
-            if step < c.passes:
+            if step < passes:
                 loss.backward()
-        # The networks that look at faces cost as much as a pass, so they judge the last picture only.
-        loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
-        loss = loss + c.identity * identity_loss(self.identity, y, target)
+        # The networks that look at faces cost as much as a pass, so they judge the last picture only, once it is sharp.
+        if resolution >= self.size:
+            loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
+            loss = loss + c.identity * identity_loss(self.identity, y, target)
         return loss, numbers
 
     @torch.no_grad()
