@@ -195,6 +195,7 @@ def test_upload_rebuild_drag_type_and_download(visit, photos, pipeline, tmp_path
     slider = edit_sliders(pipeline)[0]
     drag(page, slider, 0.95)
     dragged = wait_for_change(page, rebuilt)
+    expect(page.locator(".hs-tag-after")).to_have_text(texts.TAG_EDITED)
     value = float(page.input_value(f"{slider} input[type=range]"))
     assert value > 0
     # What is shown is what the slider says: the last position won.
@@ -233,6 +234,7 @@ def test_upload_rebuild_drag_type_and_download(visit, photos, pipeline, tmp_path
     assert picture(page) == rebuilt
     assert page.input_value("#hs-words-0 input") == ""
     assert float(page.input_value(f"{slider} input[type=range]")) == 0
+    expect(page.locator(".hs-tag-after")).to_have_text(texts.TAG_REBUILT)
 
 
 def test_a_slider_has_its_own_reset(visit, photos, pipeline):

@@ -407,7 +407,9 @@ def test_values_for_the_widgets_are_plain_data(handlers, group):
     changes = opened(handlers, "a", group)
     value = viewer_value(changes[-1])
     assert json.loads(json.dumps(value)) == value
-    assert set(value) == {"serial", "status", "picture", "frames"}
+    assert set(value) == {"serial", "status", "picture", "tag", "frames"}
+    assert value["tag"] == texts.TAG_REBUILT
+    assert viewer_value(handlers.live("a", Controls({"smile": 1.0})))["tag"] == texts.TAG_EDITED
     assert set(viewer_value(Change(7))) == {"serial"}
     view = next(change.photo for change in changes if change.photo is not None)
     assert picker_value(view)["note"] == texts.PICKER_MANY.format(count=2)

@@ -12,14 +12,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from PIL import Image
 from torch import Tensor
 
+from hyperstyle import metrics
 from hyperstyle.demo import texts
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import Rebuilt, Session, SessionStore
@@ -74,6 +76,12 @@ class Controls:
     offset_strength: float = 1.0
     steps: int = 5
 
+    @property
+    def edited(self) -> bool:
+        """Whether anything is set to change the rebuilt face."""
+        words = any(prompt.on and prompt.strength and prompt.words.strip() for prompt in self.prompts)
+        return words or any(self.edits.values())
+
 
 @dataclass(frozen=True)
 class FaceBox:
@@ -110,7 +118,8 @@ class Change:
     Attributes:
         serial: Grows from answer to answer; the page ignores one older than what it shows.
         status: The status line.
-        picture: The edited face, a data URI.
+        picture: The face as the controls have it, a data URI.
+        edited: Whether that differs from the rebuilt face.
         frames: The whole filmstrip.
         photo: The photo and its faces.
         whole: The whole photo with the edited face, a data URI; empty hides it.
@@ -121,6 +130,7 @@ class Change:
     serial: int
     status: Status | None = None
     picture: str | None = None
+    edited: bool = False
     frames: tuple[Frame, ...] | None = None
     photo: Photo | None = None
     whole: str | None = None
@@ -151,6 +161,14 @@ class Handlers:
         except HyperStyleError as error:
             log.warning("Editing with words is switched off: %s", error)
             return None
+
+    def warm_up(self) -> None:
+        """Do once what is slow the first time, so that the first visitor does not wait for it."""
+        blank = Image.new("RGB", (256, 256), (128, 128, 128))
+        with contextlib.suppress(HyperStyleError):
+            self.pipeline.align_all(blank)  # starts MediaPipe, then finds nobody
+        with contextlib.suppress(HyperStyleError):
+            self.pipeline.render(self.pipeline.invert(blank, 1))
 
     # photo -> face -> inversion
 
@@ -252,16 +270,21 @@ class Handlers:
             session.next_serial(),
             status=status,
             picture=to_data_uri(picture),
+            edited=controls is not None and controls.edited,
             frames=tuple(frames),
             reset=controls is None,
             ready=True,
         )
 
     def _frame(self, target: Tensor, step: int, reconstruction: Tensor) -> Frame:
-        numbers = self.pipeline.measure(target, reconstruction)
+        # Not `pipeline.measure`: perceptual distance and MS-SSIM would take half of the whole rebuild.
+        shown = reconstruction.clamp(-1, 1)
+        with torch.inference_mode():
+            identity = float(metrics.identity(self.pipeline.models.identity, target, shown).mean())
+            l2 = float(metrics.l2(target, shown).mean())
         label = texts.FRAME_STEP.format(number=step) if step else texts.FRAME_ENCODER
-        captions = (texts.FRAME_CAPTION.format(**numbers), texts.FRAME_CAPTION_L2.format(**numbers))
-        return Frame(_frame_source(to_photo(reconstruction)), label, captions)
+        captions = (texts.FRAME_CAPTION.format(identity=identity), texts.FRAME_CAPTION_L2.format(l2=l2))
+        return Frame(_frame_source(to_photo(shown)), label, captions)
 
     # inversion -> picture
 
@@ -282,7 +305,7 @@ class Handlers:
                 if rebuilt is None:
                     return Change(serial, status=Status("problem", texts.NO_FACE_YET))
                 picture, note = self._draw(rebuilt.inversion, controls)
-                return Change(serial, status=_news(session, note), picture=to_data_uri(picture))
+                return Change(serial, status=_news(session, note), picture=to_data_uri(picture), edited=controls.edited)
         except Exception as error:
             return self._failed(session, error)
 
@@ -346,21 +369,13 @@ class Handlers:
                 except HyperStyleError as error:
                     complaints.append(str(error))
                     continue
-                known.append(self._text_edit(prompt))
+                known.append(TextEdit(prompt.words, prompt.strength))
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
             picture = self.pipeline.render(inversion, edits, known, controls.offset_strength)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
-
-    def _text_edit(self, prompt: Prompt) -> TextEdit:
-        """A prompt as an edit; a suggested one comes with the focus it was measured with."""
-        edit = TextEdit(prompt.words, prompt.strength)
-        for suggestion in self.pipeline.text_editor.suggestions:
-            if suggestion.prompt == prompt.words.strip():
-                return replace(edit, disentanglement=suggestion.disentanglement)
-        return edit
 
     # trouble
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from typing import Any
 
 import gradio as gr
@@ -67,6 +68,7 @@ def serve(demo: gr.Blocks, host: str, port: int) -> None:
     """
     address = launch(demo, host, port, prevent_thread_lock=True, quiet=True)
     print(f"HyperStyle is at {address} (Ctrl+C ends it)", flush=True)
+    threading.Thread(target=demo.page.handlers.warm_up, name="warm-up", daemon=True).start()
     # Containers end programs by SIGTERM, which would otherwise skip everything below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

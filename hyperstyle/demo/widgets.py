@@ -38,7 +38,6 @@ def viewer() -> gr.HTML:
         elem_id="hs-viewer",
         words={
             "empty": texts.VIEWER_EMPTY,
-            "after": texts.TAG_AFTER,
             "wipe": texts.VIEWER_NAME,
             "film": texts.FILM_NAME,
             "note": texts.FILM_NOTE,
@@ -102,6 +101,7 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["status"] = asdict(change.status)
     if change.picture is not None:
         value["picture"] = change.picture
+        value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT
     if change.frames is not None:
         value["frames"] = [{**asdict(frame), "captions": list(frame.captions)} for frame in change.frames]
     return value

@@ -7,11 +7,11 @@ const stage = find(".hs-stage");
 const after = find(".hs-after");
 const before = find(".hs-before");
 const border = find(".hs-border");
+const tag = find(".hs-tag-after");
 const film = find(".hs-film");
 const toast = find(".hs-toast");
 
 find(".hs-empty span").textContent = words.empty;
-find(".hs-tag-after").textContent = words.after;
 find(".hs-film-note").textContent = words.note;
 film.setAttribute("aria-label", words.film);
 border.setAttribute("aria-label", words.wipe);
@@ -90,13 +90,15 @@ function showFrames(list) {
   }
   compareWith(compared);
   // Until the edited face is drawn, show the newest stage of the rebuild.
-  if (restarted || after.dataset.provisional === "true") showPicture(frames[frames.length - 1].source, true);
+  if (restarted || after.dataset.provisional === "true") {
+    showPicture(frames[frames.length - 1].source, true);
+    tag.textContent = after.alt = frames[frames.length - 1].label;
+  }
 }
 
 function showPicture(source, provisional) {
   after.dataset.provisional = String(provisional);
   after.src = source;
-  after.alt = words.after;
   stage.dataset.empty = "false";
 }
 
@@ -110,6 +112,7 @@ function apply(value) {
   if (isNew("picture")) {
     shown.picture = value.serial;
     showPicture(value.picture, false);
+    tag.textContent = after.alt = value.tag;
     // The first edit opens the whole picture, so that what is dragged can be seen; afterwards the border stays put.
     if (value.frames == null && !touched) moveBorder(0, true);
   }
