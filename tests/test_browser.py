@@ -39,17 +39,17 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes")
+PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
 PATIENCE_MS = 60_000  # a busy machine is slow, and nothing here measures time
 
 
 def portraits_are_here() -> bool:
-    """Whether every weights file of the built-in domain is in the repository."""
+    """Whether every weights file and the edits of the built-in domain are in the repository."""
     try:
         domain = get_domain("portraits")
     except WeightsMissing:
         return False
-    return all(domain.path(part).is_file() for part in PARTS)
+    return domain.directions.is_dir() and all(domain.path(part).is_file() for part in PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +245,24 @@ def test_a_slider_has_its_own_reset(visit, photos, pipeline):
     dragged = wait_for_change(page, rebuilt)
     page.click(f"{slider} .reset-button")
     assert wait_for_change(page, dragged) == rebuilt
+
+
+def test_a_folded_group_keeps_and_resets_its_sliders(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    first, last = edit_sliders(pipeline)[0], edit_sliders(pipeline)[-1]
+    heading = page.locator(".hs-group", has=page.locator(last)).locator(".label-wrap")
+    drag(page, last, 0.95)
+    edited = wait_for_change(page, rebuilt)
+    heading.click()
+    drag(page, first, 0.95)
+    both = wait_for_change(page, edited)
+    page.click(f"{first} .reset-button")
+    assert wait_for_change(page, both) == edited
+    page.click("#hs-reset")
+    assert wait_for_change(page, edited) == rebuilt
+    heading.click()
+    expect(page.locator(f"{last} input[type=range]")).to_have_value("0")
 
 
 def test_two_people_at_once(visit, photos, pipeline):

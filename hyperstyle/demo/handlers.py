@@ -245,7 +245,8 @@ class Handlers:
         """Rebuild a face, frame by frame; without `controls` it is a new face and every edit starts again."""
         started_s = time.perf_counter()
         target = self.pipeline.target(face)
-        frames = [Frame(_frame_source(face.picture), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
+        # As large as the generator draws, so that the wipe compares like with like.
+        frames = [Frame(_frame_source(to_photo(target)), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
         yield Change(session.next_serial(), status=Status("busy", texts.REBUILDING), frames=tuple(frames), whole="")
         inversion: Inversion | None = None
         for item in _steps_of(partial(self.pipeline.invert, face, steps)):
