@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from hyperstyle.alignment import align_faces
+from hyperstyle.errors import NoFaceFound
 from hyperstyle.images import to_photo
 from hyperstyle.synthetic import geometry
 from hyperstyle.synthetic.details import no_details, sample_details
@@ -99,10 +102,8 @@ def test_a_real_detector_finds_the_faces() -> None:
     pictures = render(p, 192)
     found = 0
     for picture in pictures:
-        try:
+        with contextlib.suppress(NoFaceFound):  # counted, so that one miss does not hide the others
             found += len(align_faces(to_photo(picture[None]), 64)) == 1
-        except Exception as error:  # counted, so that one miss does not hide the others
-            assert "face" in str(error)
     assert found >= 0.98 * len(pictures)
 
 

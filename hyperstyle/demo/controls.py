@@ -22,6 +22,7 @@ MAX_OFFSET = 1.5
 MAX_STEPS = 5
 PROMPT_STRENGTHS = (3.0, 6.0)  # start and end of a prompt's slider where the text model does not say
 CHIPS = 10
+SHARES = ("fraction", "present or not")  # units in which 1 is all there is, so people read them as percent
 OPEN_GROUPS = 2  # the first groups start unfolded, the others fit on a screen as headings
 
 
@@ -161,7 +162,7 @@ def _explain(row: EditRow) -> str:
     if not row.effect_per_unit or not row.unit:
         return row.description
     unit, effect = row.unit.split(",")[0], abs(row.effect_per_unit)
-    if unit == "fraction":
+    if unit in SHARES:
         return texts.UNIT_FRACTION.format(description=row.description, effect=effect)
     return texts.UNIT_MEASURED.format(description=row.description, effect=f"{effect:.2g}", unit=unit)
 
