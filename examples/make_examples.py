@@ -1,4 +1,4 @@
-"""Draw the example photos: `PYTHONPATH=. python examples/make_examples.py`. Every picture in this folder comes from this script."""
+"""Draw the example photos: `PYTHONPATH=. python examples/make_examples.py`. Every photo beside it comes from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-HERE = Path(__file__).resolve().parent
 from hyperstyle.images import save_picture
 from hyperstyle.synthetic.parameters import Parameters, neutral_parameters
 from hyperstyle.synthetic.photos import Person, photograph
