@@ -38,6 +38,12 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     run_stage("generator", smoke=True, out=tmp_path, device="cpu")
     after, _ = load_weights(domain.path("generator"))
     assert all(torch.equal(before[name], after[name]) for name in before)
+    # Weights without a checkpoint are trained further, not thrown away.
+    (tmp_path / "stages" / "generator" / "checkpoint.pt").unlink()
+    run_stage("generator", smoke=True, out=tmp_path, device="cpu", steps=1, seed=5)
+    further, _ = load_weights(domain.path("generator"))
+    moved = torch.cat([(further[name] - before[name]).flatten() for name in before if "conv.weight" in name])
+    assert 0 < float(moved.abs().max()) < 0.1
 
 
 def test_stages_say_what_is_missing(tmp_path: Path) -> None:

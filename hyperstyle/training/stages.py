@@ -101,10 +101,15 @@ class Run:
     def train(
         self, task: Task[Network], loop: LoopConfig, part: str, finish: Callable[[Network], None] | None = None
     ) -> None:
-        """Run the loop for one part and write its weights and card."""
-        average, facts = fit(
-            task, loop, self.folder / "stages" / part, self.device, self.report, self.resume, show=write_sheet
-        )
+        """Run the loop for one part and write its weights and card.
+
+        With `resume`, a part that has weights but no checkpoint (shipped ones, copied here) is trained further.
+        """
+        stage = self.folder / "stages" / part
+        if self.resume and not (stage / "checkpoint.pt").exists() and self.domain.path(part).exists():
+            tensors, _ = load_weights(self.domain.path(part))
+            strict_load(task.module, tensors, self.domain.path(part))
+        average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
         if finish is not None:
             finish(average)
         self.write(part, average.state_dict(), {**facts, "seed": loop.seed, "batch": loop.batch})
