@@ -25,7 +25,9 @@ MEDIA = HERE / "media"
 BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SCENES = ("smile", "yaw", "age", "glasses")
-"""Sliders the animation moves, one after the other, from end to end."""
+"""Sliders the animation moves, one after the other."""
+REACH = 0.7
+"""How far, as a share of each slider's way from 0 to its end."""
 FRAMES_PER_SCENE = 16
 FRAME_MS = 80
 ANIMATION_WIDTH = 840
@@ -87,7 +89,7 @@ def animate(page: Page, groups: Mapping[str, str]) -> Iterator[Image.Image]:
         low, high = float(track.get_attribute("min") or 0), float(track.get_attribute("max") or 0)
         for frame in range(FRAMES_PER_SCENE):
             swing = math.sin(2 * math.pi * frame / FRAMES_PER_SCENE)  # out to one side, back, to the other, back
-            page.evaluate(MOVE, [slider, round(high * swing if swing > 0 else -low * swing, 1)])
+            page.evaluate(MOVE, [slider, round(REACH * (high * swing if swing > 0 else -low * swing), 1)])
             yield snap(page)
         page.evaluate(MOVE, [slider, 0.0])
 
