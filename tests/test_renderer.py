@@ -96,7 +96,7 @@ def test_landmarks_sit_where_alignment_puts_them() -> None:
 
 
 def test_a_real_detector_finds_the_faces() -> None:
-    """MediaPipe finds portraits up to 30 degrees; `evaluate` repeats this on 500."""
+    """MediaPipe finds portraits turned up to 30 degrees."""
     p = sample_parameters(40, 2_000_000)
     p = select(p, p["yaw"].abs() <= 30)
     pictures = render(p, 192)

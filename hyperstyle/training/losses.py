@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hyperstyle import metrics
 from hyperstyle.models.embedding import EmbeddingNetwork
 
 
@@ -45,6 +46,5 @@ def identity_loss(network: EmbeddingNetwork, result: Tensor, target: Tensor) -> 
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Mean peak signal-to-noise ratio in dB over a batch of pictures in [-1, 1]."""
-    mse = (a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean((1, 2, 3)) / 4
-    return float((-10 * mse.clamp(min=1e-10).log10()).mean())
+    """Mean peak signal-to-noise ratio in dB over a batch of pictures, clamped to [-1, 1] first."""
+    return float(metrics.psnr(a.clamp(-1, 1), b.clamp(-1, 1)).mean())
