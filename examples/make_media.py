@@ -10,20 +10,20 @@ from __future__ import annotations
 import argparse
 import io
 import math
-import os
-import shutil
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # so that the script runs from anywhere, without installing the package
 MEDIA = HERE / "media"
-BROWSERS = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SCENES = ("smile", "yaw", "age", "glasses")
 """Sliders the animation moves, one after the other."""
 REACH = 0.7
@@ -108,36 +108,35 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, default=HERE / "portrait.jpg", help="whose face to show")
     parser.add_argument("--output", type=Path, default=MEDIA, help="where to write the pictures")
     options = parser.parse_args()
-    executable = next((path for name in BROWSERS if name and (path := shutil.which(name))), None)
-    if executable is None:
-        sys.exit("error: Chromium was not found; install it, or name a browser in the environment variable CHROMIUM.")
-    sys.path.insert(0, str(HERE.parent))
     from hyperstyle import load
-    from hyperstyle.demo import create_demo, launch, texts
+    from hyperstyle.demo import create_demo, texts
+    from hyperstyle.errors import HyperStyleError
 
     options.output.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     pipeline = load(options.domain)
     groups = {row.name: texts.GROUPS.get(row.group, row.group.capitalize()) for row in pipeline.edits}
-    demo = create_demo(pipeline)
-    address = launch(demo, port=port, prevent_thread_lock=True, quiet=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    try:
+        take_pictures(create_demo(pipeline), options.photo, options.output, groups)
+    except HyperStyleError as error:
+        sys.exit(f"error: {error}")
+
+
+def take_pictures(demo: gr.Blocks, photo: Path, output: Path, groups: Mapping[str, str]) -> None:
+    """Serve the page and save every picture of it."""
+    from hyperstyle.demo.browser import open_browser, served
+
+    with open_browser() as browser, served(demo) as address:
         for name, width, height, scheme in (
             ("page", 1360, 940, "light"),
             ("page_dark", 1360, 940, "dark"),
             ("phone", 390, 844, "light"),
         ):
-            page = open_page(browser, address, options.photo, width, height, scheme)
+            page = open_page(browser, address, photo, width, height, scheme)
             if name == "phone":
                 page.evaluate("document.querySelector('.hs-status').scrollIntoView()")
-            snap(page).save(options.output / f"{name}.png", optimize=True)
-        page = open_page(browser, address, options.photo, 1120, 640, "light")
-        save_animation(list(animate(page, groups)), options.output / "edit.webp")
-        browser.close()
-    demo.close(verbose=False)
+            snap(page).save(output / f"{name}.png", optimize=True)
+        page = open_page(browser, address, photo, 1120, 640, "light")
+        save_animation(list(animate(page, groups)), output / "edit.webp")
 
 
 if __name__ == "__main__":

@@ -107,6 +107,10 @@ class CannotWrite(HyperStyleError):
     """A result could not be saved: disk full, no permission, no such folder."""
 
 
+class BrowserMissing(HyperStyleError):
+    """Measuring the page needs a browser, or the library that drives it, and one of them is not installed."""
+
+
 class PortTaken(HyperStyleError):
     """Another program already listens on the wanted port."""
 

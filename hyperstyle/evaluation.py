@@ -1,7 +1,8 @@
 """How good is it? Measurements on pictures no network has seen, where the renderer knows the truth.
 
-How well does the generator draw the renderer's world? How close does every refinement step come, inside that world and
-beyond it? Does an edit do on a refined inversion what it does on the encoder's? How long does it all take?
+Does a detector find the renderer's faces? How well does the generator draw the renderer's world? How close does every
+refinement step come, inside that world and beyond it? Does an edit do on a refined inversion what it does on the
+encoder's? How long does it all take?
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import torch
 from torch import Tensor
 
 from hyperstyle import metrics
+from hyperstyle.alignment import find_faces
 from hyperstyle.device import describe_machine
 from hyperstyle.errors import UsageError
+from hyperstyle.images import to_photo
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.details import sample_details
-from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, to_z
+from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, select, to_z
 from hyperstyle.synthetic.renderer import render
 
 FIRST_HELD_OUT_SEED = 1_000_000  # training stays below
@@ -28,6 +31,8 @@ BATCH = 8
 BOOTSTRAP_SAMPLES = 2000
 EDIT_FACES = 40  # edits x faces x two inversions is most of the work
 TIMED_FACES = 15
+DETECTED_FACES = 500
+MAX_DETECTED_YAW = 30.0  # degrees; further turned faces are a detector's hard cases, not the renderer's fault
 Z_RANGE = 3.4  # `to_z` maps each parameter's range onto [-1.7, 1.7]
 METRICS = ("identity", "perceptual", "l2", "psnr", "ms_ssim")
 
@@ -36,7 +41,11 @@ Interval = dict[str, float]
 
 
 def evaluate(
-    pipeline: HyperStyle, n: int = 100, seed: int = 0, on_question: Callable[[str], None] | None = None
+    pipeline: HyperStyle,
+    n: int = 100,
+    seed: int = 0,
+    faces: int = DETECTED_FACES,
+    on_question: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Answer every question.
 
@@ -44,6 +53,7 @@ def evaluate(
         pipeline: A domain drawn by this project's renderer.
         n: Pictures per question (edits use at most `EDIT_FACES`).
         seed: Added to the first held-out seed; another one gives other pictures.
+        faces: Portraits shown to the face detector; 0 leaves that question out.
         on_question: Called with each question's name when it is answered.
 
     Returns:
@@ -69,7 +79,26 @@ def evaluate(
         results[name] = question(pipeline, n, FIRST_HELD_OUT_SEED + seed)
         if on_question is not None:
             on_question(name)
+    if faces:
+        results["detector"] = measure_detector(pipeline, faces, FIRST_HELD_OUT_SEED + seed)
+        if on_question is not None:
+            on_question("detector")
     return results
+
+
+def measure_detector(pipeline: HyperStyle, n: int, seed: int) -> dict[str, float]:
+    """Count the renderer's random portraits, turned by up to 30 degrees, in which MediaPipe finds one face."""
+    size = pipeline.domain.resolution
+    shown, found = 0, 0
+    batch_seed = seed
+    while shown < n:
+        parameters = sample_parameters(2 * BATCH, batch_seed)
+        batch_seed += 2 * BATCH
+        rows = (parameters["yaw"].abs() <= MAX_DETECTED_YAW).nonzero()[:, 0][: n - shown]
+        for picture in render(select(parameters, rows), size):
+            found += len(find_faces(to_photo(picture))) == 1
+        shown += len(rows)
+    return {"portraits": shown, "found": found, "share": found / shown, "size": size, "max_yaw": MAX_DETECTED_YAW}
 
 
 def measure_generator(pipeline: HyperStyle, n: int, seed: int) -> dict[str, Interval]:
@@ -195,6 +224,7 @@ def to_markdown(results: Mapping[str, Any], command: str) -> str:
         f"Held-out pictures: seeds from {FIRST_HELD_OUT_SEED + results['seed']:,}, {results['n']} per question. Square "
         f"brackets are 95% bootstrap intervals of the mean. Device: {results['device']}, {machine['threads']} threads, "
         f"PyTorch {machine['torch']}. Numbers for programs: the JSON file beside this page.",
+        *_detector_text(results),
         "## Generator against renderer",
         f"The generator's drawing of parameters it has never seen, against the renderer's: PSNR "
         f"{_show(results['generator']['psnr'], 2)} dB.",
@@ -264,6 +294,17 @@ def _batches(n: int, seed: int, batch: int = BATCH) -> Iterator[tuple[int, int]]
     """Sizes and seeds of the batches that make up `n` pictures."""
     for start in range(0, n, batch):
         yield min(batch, n - start), seed + start
+
+
+def _detector_text(results: Mapping[str, Any]) -> list[str]:
+    row = results.get("detector")
+    if row is None:
+        return []
+    return [
+        "## Faces a detector finds",
+        f"MediaPipe finds exactly one face in {row['found']} of {row['portraits']} random portraits by the renderer "
+        f"({row['share']:.1%}), {row['size']} px, turned by up to {row['max_yaw']:.0f} degrees.",
+    ]
 
 
 def _show(value: Interval, digits: int) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +14,11 @@ from pathlib import Path
 import pytest
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from test_bad_photos import png_header
 
 from hyperstyle.demo import texts
+from hyperstyle.demo.browser import open_browser
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
@@ -27,18 +26,6 @@ from hyperstyle.pipeline import HyperStyle, load
 
 __all__ = ["close_event_loops"]  # a fixture for every test below
 
-NAMES = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, filter(None, NAMES))), None)
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
 PATIENCE_MS = 60_000  # a busy machine is slow, and nothing here measures time
 
@@ -82,10 +69,8 @@ def app(pipeline, photos) -> Iterator[tuple[str, object]]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

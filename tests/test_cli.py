@@ -371,12 +371,15 @@ def drawn_folder(tmp_path, monkeypatch, tiny_folder) -> Path:
 
 def test_evaluate(run, drawn_folder, tmp_path):
     page = tmp_path / "docs" / "results.md"
-    code, out, _ = run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--out", page)
+    code, out, _ = run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--faces", 4, "--out", page)
     assert (code, out) == (0, f"{page}\n")
     text = page.read_text()
-    assert f"python -m hyperstyle evaluate --domain {drawn_folder} --n 3 --seed 5 --out {page}" in text
+    assert f"python -m hyperstyle evaluate --domain {drawn_folder} --n 3 --seed 5 --faces 4 --out {page}" in text
     results = json.loads(page.with_suffix(".json").read_text())
     assert results["generator"]["psnr"]["low"] <= results["generator"]["psnr"]["mean"]
+    assert results["detector"]["portraits"] == 4
+    assert results["detector"]["found"] == round(4 * results["detector"]["share"])
+    assert f"in {results['detector']['found']} of 4 random portraits" in text
     for question in ("in_domain", "beyond_domain"):
         assert [row["stage"] for row in results[question]] == ["encoder", "step 1", "step 2", "step 3"]
     assert [row["name"] for row in results["edits"]] == ["smile", "age"]
@@ -386,8 +389,9 @@ def test_evaluate(run, drawn_folder, tmp_path):
         "step 2",
     }
     again = tmp_path / "again.md"
-    run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--out", again)
+    run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--faces", 0, "--out", again)
     repeated = json.loads(again.with_suffix(".json").read_text())
+    assert "detector" not in repeated
     assert repeated["beyond_domain"] == results["beyond_domain"]
     assert repeated["edits"] == results["edits"]
 

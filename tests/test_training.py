@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hyperstyle.domains import read_domain
 from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
 from hyperstyle.synthetic.parameters import PARAMETERS, from_z, mirror, sample_parameters, to_z
+from hyperstyle.training.augment import textured
 from hyperstyle.training.config import LoopConfig, scheduled
 from hyperstyle.training.generator import phase_at
 from hyperstyle.training.loop import fit, learning_rate_at
@@ -44,6 +45,8 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     further, _ = load_weights(domain.path("generator"))
     moved = torch.cat([(further[name] - before[name]).flatten() for name in before if "conv.weight" in name])
     assert 0 < float(moved.abs().max()) < 0.1
+    # Its mapping network stays as it is, and with it every latent that other networks have learnt.
+    assert all(torch.equal(further[name], before[name]) for name in before if name.startswith("style."))
 
 
 def test_stages_say_what_is_missing(tmp_path: Path) -> None:
@@ -136,6 +139,16 @@ def test_schedule() -> None:
     assert [phase_at(phases, p) for p in (0.0, 0.19, 0.2, 1.0)] == [16, 16, 32, 32]
     assert scheduled(LoopConfig(steps=5, minutes=3), 7, None, 1).minutes == 0
     assert scheduled(LoopConfig(steps=5, minutes=3), None, 2, 1).steps > 10**6
+
+
+def test_textured_pictures_stay_pictures() -> None:
+    """Share 0 changes nothing; otherwise every value stays in range, repeatably, and most pictures change."""
+    x = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert torch.allclose(textured(x, torch.Generator().manual_seed(2), share=0.0), x, atol=1e-5)
+    changed = textured(x, torch.Generator().manual_seed(2), share=0.5)
+    assert torch.equal(changed, textured(x, torch.Generator().manual_seed(2), share=0.5))
+    assert float(changed.abs().max()) <= 1
+    assert ((changed - x).abs().amax((1, 2, 3)) > 0.02).sum() > 8
 
 
 def test_z_round_trip() -> None:

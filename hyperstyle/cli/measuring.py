@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption
+from hyperstyle.errors import UsageError
+
+PHOTO_SEED, PHOTO_PX = 1_000_000, 512  # whose portrait the page is timed with
 
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
-        epilog=shared.examples("evaluate --domain portraits", "evaluate --domain portraits --n 20 --out quick.md")
+        epilog=shared.examples(
+            "evaluate --domain portraits", "evaluate --domain portraits --n 20 --faces 0 --out quick.md"
+        )
     )(evaluate)
     app.command(
-        epilog=shared.examples("benchmark", "benchmark --domain portraits --random-weights --out timings.json")
+        epilog=shared.examples(
+            "benchmark --browser", "benchmark --domain portraits --random-weights --out timings.json"
+        )
     )(benchmark)
 
 
@@ -26,6 +34,9 @@ def evaluate(
     domain: DomainOption = "portraits",
     n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
+    faces: Annotated[
+        int, typer.Option("--faces", help="Random portraits shown to the face detector; 0 for none.", min=0)
+    ] = 500,
     out: Annotated[
         Path, typer.Option("--out", help="Markdown file; the numbers go into a JSON file beside it.", metavar="FILE.md")
     ] = Path("docs/results.md"),
@@ -37,9 +48,9 @@ def evaluate(
     pipeline = shared.load_pipeline(domain, device)
     from hyperstyle import evaluation
 
-    with shared.progress("measuring", len(evaluation.QUESTIONS)) as bar:
-        results = evaluation.evaluate(pipeline, n=n, seed=seed, on_question=lambda _: bar.advance())
-    command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --out {out}"
+    with shared.progress("measuring", len(evaluation.QUESTIONS) + bool(faces)) as bar:
+        results = evaluation.evaluate(pipeline, n=n, seed=seed, faces=faces, on_question=lambda _: bar.advance())
+    command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --faces {faces} --out {out}"
     shared.write_text(out, evaluation.to_markdown(results, command))
     shared.write_json(out.with_suffix(".json"), results)
     print(out)
@@ -53,6 +64,9 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the numbers to a file.", metavar="FILE.json")
     ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Also measure the page in Chromium: upload, and dragging a slider.")
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Time every stage from face to edited picture; prints JSON."""
@@ -62,6 +76,24 @@ def benchmark(
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
         results = timing.benchmark(domain, device, random_weights, on_stage=lambda _: bar.advance())
+    if browser:
+        results["page"] = _time_page(domain, device)
     if out is not None:
         shared.write_json(out, results)
     print(json.dumps(results, indent=2))
+
+
+def _time_page(domain: str, device: str) -> dict[str, Any]:
+    from hyperstyle.synthetic.parameters import sample_parameters
+    from hyperstyle.synthetic.renderer import render
+
+    pipeline = shared.load_pipeline(domain, device)
+    from hyperstyle.demo.timing import time_page
+    from hyperstyle.images import save_picture, to_photo
+
+    if not pipeline.edits:
+        raise UsageError(f"The domain '{pipeline.domain.name}' has no edits, so there is no slider to drag.")
+    with tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder, shared.progress("timing the page"):
+        photo = Path(folder) / "portrait.png"
+        save_picture(to_photo(render(sample_parameters(1, PHOTO_SEED), PHOTO_PX)), photo)
+        return time_page(pipeline, photo)

@@ -121,15 +121,17 @@ class HypernetworkTraining:
         phases: (resolution, passes per batch, share of the schedule at which it ends). One cheap pass teaches what
             offsets do; more passes and pixels then teach what is left over.
         beyond_share: Share of each batch that carries beyond-domain details.
+        textured_share: Share of pictures that each disturbance of `augment.textured` is applied to.
         l2, l1, perceptual, identity: Weights of the loss terms.
     """
 
     loop: LoopConfig = LoopConfig(
-        steps=20_000, minutes=50, batch=8, learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
+        steps=100_000, minutes=75, batch=8, learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
     )
     passes: int = 3
-    phases: tuple[tuple[int, int, float], ...] = ((32, 1, 0.42), (64, 2, 0.70), (64, 3, 0.88), (128, 3, 1.0))
+    phases: tuple[tuple[int, int, float], ...] = ((32, 1, 0.25), (32, 2, 0.5), (64, 3, 0.82), (128, 3, 1.0))
     beyond_share: float = 0.7
+    textured_share: float = 0.25
     l2: float = 4.0
     l1: float = 1.0
     perceptual: float = 0.3

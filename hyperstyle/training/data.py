@@ -44,7 +44,7 @@ class DataConfig:
     size: int = 128
     people_per_shard: int = 512
     in_domain_shards: int = 16
-    beyond_shards: int = 6
+    beyond_shards: int = 10
     batch: int = 16
     compiled: bool = True
     seed: int = 0

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hyperstyle.inversion.hyperstyle import refine
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.models.w_encoder import WEncoder
-from hyperstyle.training.augment import photographic
+from hyperstyle.training.augment import photographic, textured
 from hyperstyle.training.config import EncoderTraining, HypernetworkTraining
 from hyperstyle.training.data import Pictures
 from hyperstyle.training.losses import identity_loss, perceptual_loss, pool_to, psnr
@@ -122,9 +123,10 @@ class HypernetworkTask:
         Source: HyperStyle (arXiv 2111.15666), section 4.3, and its released training loop.
         """
         c = self.config
-        x, _ = mixed_batch(self.plain, self.beyond, c.loop.batch, c.beyond_share, generator, None)
-        x = photographic(x, generator, strength=0.4).to(self.device)
         resolution, passes = next((r, n) for r, n, end in c.phases if progress < end or end >= 1)
+        size = max(resolution, self.size)
+        x, _ = mixed_batch(self.plain, self.beyond, c.loop.batch, c.beyond_share, generator, size)
+        x = textured(photographic(x, generator, strength=0.4), generator, c.textured_share).to(self.device)
         target, small = pool_to(x, resolution), pool_to(x, self.size)
         with torch.no_grad():
             w = self.encoder(small) + self.generator.w_avg
@@ -173,13 +175,10 @@ class HypernetworkTask:
         return torch.cat([x[:8], e[:8], y[:8], x[8:], e[8:], y[8:]])
 
     def _refine(self, module: Hypernetwork, x: Tensor) -> list[Tensor]:
+        """The encoder's pictures, then every pass's."""
         small = pool_to(x, self.size)
         w = self.encoder(small) + self.generator.w_avg
         styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
-        pictures = [self.generator.render(styles)]
-        total: dict[str, Tensor] = {}
-        for step in range(1, self.config.passes + 1):
-            codes = module.codes(small, pool_to(pictures[-1], self.size))
-            total = {name: code + total[name] if name in total else code for name, code in codes.items()}
-            pictures.append(self.generator.render(styles, module.deltas(total, step)))
+        pictures: list[Tensor] = []
+        refine(self.generator, module, styles, small, self.config.passes, lambda _, picture: pictures.append(picture))
         return pictures

@@ -98,6 +98,17 @@ class Run:
         strict_load(network, tensors, path)
         return network.to(self.device).eval().requires_grad_(False)
 
+    def starts_from_weights(self, part: str) -> bool:
+        """Whether a part is trained further: it had weights (shipped ones, copied here) before its first checkpoint."""
+        stage = self.folder / "stages" / part
+        note = stage / "started_from_weights"
+        if not self.resume:
+            return False
+        if not (stage / "checkpoint.pt").exists() and self.domain.path(part).exists():
+            stage.mkdir(parents=True, exist_ok=True)
+            note.touch()
+        return note.exists()
+
     def train(
         self, task: Task[Network], loop: LoopConfig, part: str, finish: Callable[[Network], None] | None = None
     ) -> None:
@@ -106,7 +117,7 @@ class Run:
         With `resume`, a part that has weights but no checkpoint (shipped ones, copied here) is trained further.
         """
         stage = self.folder / "stages" / part
-        if self.resume and not (stage / "checkpoint.pt").exists() and self.domain.path(part).exists():
+        if self.starts_from_weights(part) and not (stage / "checkpoint.pt").exists():
             tensors, _ = load_weights(self.domain.path(part))
             strict_load(task.module, tensors, self.domain.path(part))
         average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
@@ -171,9 +182,11 @@ def stage_identity(run: Run) -> None:
 
 
 def stage_generator(run: Run) -> None:
-    """Train the generator."""
+    """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid."""
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
+    if run.starts_from_weights("generator"):
+        c = replace(c, phases=c.phases[-1:], freeze_mapping_at=0.0)
     generator = build.build_generator(run.domain).to(run.device)
     attributes = None
     if run.domain.path("attributes").exists():
