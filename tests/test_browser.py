@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +29,7 @@ from hyperstyle.pipeline import HyperStyle, load
 
 __all__ = ["close_event_loops"]  # a fixture for every test below
 
+ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
 PATIENCE_MS = 60_000  # a busy machine is slow, and nothing here measures time
 
@@ -423,3 +427,22 @@ def test_a_closed_page_is_forgotten(visit, app, photos):
     while key in store and time.monotonic() < deadline:
         time.sleep(0.1)
     assert key not in store
+
+
+def test_the_benchmark_measures_the_page(pipeline, tmp_path):
+    """In a process of its own, as people run it: bare slider, one person, four people, uploads."""
+    out = tmp_path / "timings.json"
+    command = [sys.executable, "-m", "hyperstyle", "benchmark", "--browser", "--out", str(out)]
+    done = subprocess.run(
+        [*command, "--domain", str(pipeline.domain.folder), "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    page = json.loads(out.read_text())["page"]
+    assert [row["people"] for row in page["drag"]] == [1, 4]
+    assert all(0 < row["median_ms"] <= row["p95_ms"] for row in [page["bare_slider"], *page["drag"]])
+    assert page["drag"][1]["moves"] == 4 * page["drag"][0]["moves"]
+    assert 0 < page["upload_to_rebuilt"]["median_s"] <= page["upload_to_rebuilt"]["slowest_s"]

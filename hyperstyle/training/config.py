@@ -126,15 +126,15 @@ class HypernetworkTraining:
     """
 
     loop: LoopConfig = LoopConfig(
-        steps=100_000, minutes=75, batch=8, learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
+        steps=100_000, minutes=90, batch=8, learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=60, ema=0.99
     )
     passes: int = 3
-    phases: tuple[tuple[int, int, float], ...] = ((32, 1, 0.25), (32, 2, 0.5), (64, 3, 0.82), (128, 3, 1.0))
+    phases: tuple[tuple[int, int, float], ...] = ((32, 1, 0.25), (32, 2, 0.5), (64, 3, 0.7), (128, 3, 1.0))
     beyond_share: float = 0.7
     textured_share: float = 0.25
     l2: float = 4.0
     l1: float = 1.0
-    perceptual: float = 0.3
+    perceptual: float = 0.5
     identity: float = 0.3
 
 
