@@ -39,7 +39,7 @@ def test_generator_draws_what_the_renderer_draws(hs: hyperstyle.HyperStyle) -> N
     with torch.inference_mode():
         w_plus = repeat_w(generator.map(to_z(p)), generator.num_ws)
         drawn = generator.render(generator.to_styles(w_plus))
-    assert float(psnr(drawn.clamp(-1, 1), render(p, 128)).mean()) > 24.0
+    assert float(psnr(drawn.clamp(-1, 1), render(p, 128)).mean()) > 25.0
 
 
 def test_every_refinement_step_helps(hs: hyperstyle.HyperStyle, beyond: Tensor) -> None:
@@ -53,10 +53,10 @@ def test_every_refinement_step_helps(hs: hyperstyle.HyperStyle, beyond: Tensor) 
         l2 += torch.tensor([row["l2"] for row in rows])
         identity += torch.tensor([row["identity"] for row in rows])
     l2, identity = l2 / len(beyond), identity / len(beyond)
-    assert l2[1] < 0.8 * l2[0]
-    assert l2[2] < l2[1]
-    assert l2[3] <= l2[2] * 1.01
-    assert identity[3] > identity[0] + 0.03
+    assert l2[1] < 0.65 * l2[0]
+    assert l2[1] > l2[2] > l2[3]
+    assert l2[3] < 0.55 * l2[0]
+    assert identity[3] > identity[0] + 0.06
 
 
 def test_offset_strength_blends_between_encoder_and_inversion(hs: hyperstyle.HyperStyle, beyond: Tensor) -> None:
