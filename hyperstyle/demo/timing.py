@@ -29,17 +29,23 @@ PATIENCE_MS = 120_000
 # Moves a slider again and again; each time waits for the next answer to be on screen. Resolves to milliseconds.
 DRAG = """([selector, values, pause, answered]) => {
   const range = document.querySelector(selector);
-  const once = {
-    picture: (done) => document.querySelector(".hs-after").addEventListener("load", done, { once: true }),
-    text: (done) => {
-      const seen = new MutationObserver(() => { seen.disconnect(); done(); });
-      seen.observe(document.querySelector("#echo"), { childList: true, subtree: true, characterData: true });
-    },
+  const shown = {
+    picture: () => new Promise((done) =>
+      document.querySelector(".hs-after").addEventListener("load", done, { once: true })),
+    text: (value) => new Promise((done) => {
+      const echo = document.querySelector("#echo");
+      const seen = new MutationObserver(() => {
+        if (Number(echo.textContent) !== value) return;
+        seen.disconnect();
+        done();
+      });
+      seen.observe(echo, { childList: true, subtree: true, characterData: true });
+    }),
   }[answered];
   window.laps = (async () => {
     const laps = [];
     for (const value of values) {
-      const answer = new Promise(once);
+      const answer = shown(value);
       const start = performance.now();
       range.value = value;
       range.dispatchEvent(new Event("input", { bubbles: true }));
