@@ -123,6 +123,7 @@ class HypernetworkTraining:
         beyond_share: Share of each batch that carries beyond-domain details.
         textured_share: Share of pictures that each disturbance of `augment.textured` is applied to.
         l2, l1, perceptual, identity: Weights of the loss terms.
+        editing: Weight of edits reading on the adapted generator as they do on the plain one; 0 leaves that out.
     """
 
     loop: LoopConfig = LoopConfig(
@@ -136,6 +137,7 @@ class HypernetworkTraining:
     l1: float = 1.0
     perceptual: float = 0.5
     identity: float = 0.3
+    editing: float = 0.3
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -125,7 +127,7 @@ class HypernetworkTask:
         c = self.config
         resolution, passes = next((r, n) for r, n, end in c.phases if progress < end or end >= 1)
         size = max(resolution, self.size)
-        x, _ = mixed_batch(self.plain, self.beyond, c.loop.batch, c.beyond_share, generator, size)
+        x, z = mixed_batch(self.plain, self.beyond, c.loop.batch, c.beyond_share, generator, size)
         x = textured(photographic(x, generator, strength=0.4), generator, c.textured_share).to(self.device)
         target, small = pool_to(x, resolution), pool_to(x, self.size)
         with torch.no_grad():
@@ -138,7 +140,8 @@ class HypernetworkTask:
         for step in range(1, passes + 1):
             codes = self.module.codes(small, pool_to(y.detach(), self.size))
             total = {name: code + total[name].detach() if name in total else code for name, code in codes.items()}
-            y = self.generator.render(styles, self.module.deltas(total, step), resolution=resolution)
+            deltas = self.module.deltas(total, step)
+            y = self.generator.render(styles, deltas, resolution=resolution)
             l2 = (y - target).square().mean()
             loss = c.l2 * l2 + c.l1 * (y - target).abs().mean()
             numbers[f"l2_{step}"] = float(l2.detach())
@@ -148,7 +151,35 @@ class HypernetworkTask:
         if resolution >= self.size:
             loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
             loss = loss + c.identity * identity_loss(self.identity, y, target)
+            if c.editing:
+                editing = self._edit_loss(w, z.to(self.device), y, deltas, generator)
+                loss = loss + c.editing * editing
+                numbers["edit"] = float(editing.detach())
         return loss, numbers
+
+    def _edit_loss(
+        self, w: Tensor, z: Tensor, y: Tensor, deltas: Mapping[str, Tensor], generator: torch.Generator
+    ) -> Tensor:
+        """How differently an edit reads on the adapted generator and on the plain one, for half of the batch.
+
+        The edit is the renderer's own: one parameter of each picture moves, and the mapping network says where that
+        leads in w. Without this term offsets learn to hold on to the target's pose or expression.
+        """
+        half = max(1, len(w) // 2)
+        one = torch.randint(z.shape[1], (half,), generator=generator).to(self.device)
+        size = (0.5 + torch.rand(half, generator=generator)) * (torch.randint(2, (half,), generator=generator) * 2 - 1)
+        moved = z[:half].scatter_add(1, one[:, None], size.to(self.device)[:, None])
+        resolution, size_in = y.shape[-1], self.attributes.config.input_size
+
+        def read(w: Tensor, deltas: Mapping[str, Tensor] | None) -> Tensor:
+            styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
+            return self.attributes(pool_to(self.generator.render(styles, deltas, resolution=resolution), size_in))
+
+        with torch.no_grad():
+            edited = w[:half] + self.generator.map(moved) - self.generator.map(z[:half])
+            wanted = read(edited, None) - read(w[:half], None)
+        got = read(edited, {name: delta[:half] for name, delta in deltas.items()})
+        return (got - self.attributes(pool_to(y[:half], size_in)) - wanted).square().sum(1).mean()
 
     @torch.no_grad()
     def validate(self, module: Hypernetwork) -> dict[str, float]:

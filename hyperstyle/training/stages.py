@@ -215,9 +215,11 @@ def stage_encoder(run: Run) -> None:
 
 
 def stage_hypernetwork(run: Run) -> None:
-    """Train the hypernetwork."""
+    """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate."""
     c = run.sizes.hypernetwork_training
     c = replace(c, loop=run.loop(c.loop))
+    if run.starts_from_weights("hypernetwork"):
+        c = replace(c, phases=c.phases[-1:], loop=replace(c.loop, learning_rate=c.loop.learning_rate / 4))
     task = HypernetworkTask(
         build.build_hypernetwork(run.domain).to(run.device),
         run.load("generator", build.build_generator(run.domain)),
