@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ DEFAULT_FILES = {
     "hypernetwork": "hypernetwork.safetensors",
     "identity": "identity.safetensors",
     "attributes": "attributes.safetensors",
+    "lpips": "lpips.safetensors",
     "text": "text.safetensors",
 }
+CROPS = ("ffhq", "whole")
+INPUT_FILTERS = ("area", "bilinear")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,11 @@ class Domain:
         folder: Where `domain.json` and the weights lie.
         resolution: Side of the generator's picture in pixels.
         input_size: Side in pixels that the encoder and the hypernetwork look at.
-        crop: Rule that cuts a face out of a photo; "ffhq" is the only one so far.
+        crop: "ffhq" finds faces and cuts them out; "whole" takes the whole photo, resized.
+        visible_rows: First row of the generator's square that pictures show, and the row after the last; empty for all.
+        input_filter: How targets are made smaller for the networks: "area" or, as published ones were trained,
+            "bilinear" (with antialiasing).
+        optional: Parts whose weights may be missing; what they measure is then left out.
         refinement_steps: Passes of the hypernetwork when the caller does not say.
         licence: Licence of the weights.
         description: One or two sentences for a newcomer: what it draws, what it cannot do.
@@ -52,6 +59,9 @@ class Domain:
     resolution: int
     input_size: int
     crop: str = "ffhq"
+    visible_rows: Sequence[int] = ()
+    input_filter: str = "area"
+    optional: Sequence[str] = ()
     refinement_steps: int = 5
     licence: str = ""
     description: str = ""
@@ -62,6 +72,18 @@ class Domain:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
     directions: Path = Path(DIRECTIONS_FOLDER)
+
+    @property
+    def picture_hw(self) -> tuple[int, int]:
+        """Height and width of the domain's pictures in pixels."""
+        rows = self.visible_rows
+        return (rows[1] - rows[0] if rows else self.resolution, self.resolution)
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Height and width that the encoder and the hypernetwork look at."""
+        height, width = self.picture_hw
+        return (self.input_size * height // width, self.input_size)
 
     def path(self, part: str) -> Path:
         """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
@@ -152,6 +174,8 @@ _KINDS: dict[str, tuple[type, str]] = {
     "str": (str, "text"),
     "int": (int, "a whole number"),
     "Path": (str, "text"),
+    "Sequence[int]": (list, "a list of whole numbers"),
+    "Sequence[str]": (list, "a list of texts"),
     "Mapping[str, Any]": (dict, "an object"),
     "Mapping[str, str]": (dict, "an object"),
 }
@@ -174,3 +198,15 @@ def _check_record(path: Path, record: dict[str, Any]) -> None:
             raise WeightsCorrupt(f"{path}: the field '{name}' must be {words}.")
         if isinstance(value, int) and not 1 <= value <= 4096:
             raise WeightsCorrupt(f"{path}: the field '{name}' must lie between 1 and 4096.")
+    for name, choices in (("crop", CROPS), ("input_filter", INPUT_FILTERS)):
+        if record.get(name, choices[0]) not in choices:
+            raise WeightsCorrupt(f"{path}: the field '{name}' must be {' or '.join(choices)}.")
+    rows = record.get("visible_rows", [])
+    if rows and not (
+        len(rows) == 2 and all(type(row) is int for row in rows) and 0 <= rows[0] < rows[1] <= record["resolution"]
+    ):
+        raise WeightsCorrupt(
+            f"{path}: the field 'visible_rows' must hold two rows of the generator's picture, in order."
+        )
+    if not set(record.get("optional", [])) <= set(DEFAULT_FILES):
+        raise WeightsCorrupt(f"{path}: the field 'optional' may name {', '.join(DEFAULT_FILES)}.")

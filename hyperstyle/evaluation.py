@@ -63,7 +63,8 @@ def evaluate(
         UsageError: The domain's generator was not made for the renderer's parameters.
     """
     wanted = len(PARAMETERS)
-    if pipeline.models.generator.config.z_dim != wanted or pipeline.models.attributes.config.out_dim != wanted:
+    judge = pipeline.models.attributes
+    if pipeline.models.generator.config.z_dim != wanted or judge is None or judge.config.out_dim != wanted:
         raise UsageError(
             f"The domain '{pipeline.domain.name}' is not drawn by the portraits renderer, so there is no truth to "
             "measure against; evaluate one that is."
@@ -273,6 +274,7 @@ def _measure_steps(pipeline: HyperStyle, targets: Iterator[Tensor]) -> list[dict
 def _moved(pipeline: HyperStyle, inversion: Inversion, name: str, strength: float) -> Tensor:
     """How far an edit moves each attribute, in the scale of `to_z`: (B, attributes)."""
     model = pipeline.models.attributes
+    assert model is not None  # `evaluate` has refused domains without one
     size = model.config.input_size
     with torch.inference_mode():
         before, after = pipeline.draw(inversion), pipeline.draw(inversion, {name: strength})

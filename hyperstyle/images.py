@@ -84,19 +84,21 @@ def open_photo(source: Photo) -> Image.Image:
     return _open(data, what)
 
 
-def to_tensor(picture: Image.Image, size: int | None = None) -> Tensor:
+def to_tensor(picture: Image.Image, size: int | tuple[int, int] | None = None) -> Tensor:
     """Turn a picture into what the networks read.
 
     Args:
         picture: Any mode; converted to RGB.
-        size: Resize to this square first (bilinear, antialiased when shrinking); None keeps the size.
+        size: Resize to this square, or height and width, first (bilinear, antialiased when shrinking); None keeps it.
 
     Returns:
         (1, 3, H, W) float32 in [-1, 1].
     """
     rgb = picture.convert("RGB")
-    if size is not None and rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+    if size is not None:
+        height, width = (size, size) if isinstance(size, int) else size
+        if rgb.size != (width, height):
+            rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
     values = torch.from_numpy(np.array(rgb, dtype=np.uint8))
     return values.permute(2, 0, 1).unsqueeze(0).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
 

@@ -29,12 +29,13 @@ class Inversion:
     """The small inversion: everything needed to draw a face again, a few kilobytes.
 
     Refinement adds weight offsets up, and each offset is an affine image of a code. So the offsets of all steps are
-    described exactly by the summed codes and the number of steps; `Hypernetwork.deltas` turns them back.
+    described exactly by the summed codes and the number of steps; `Hypernetwork.deltas` turns them back. (A separable
+    head is not affine; its layers keep one code per step, which is still small.)
 
     Attributes:
         w_plus: (B, L, w_dim) float32 on the CPU.
-        codes: Per tuned layer (B, code_dim) float32 on the CPU, summed over refinement steps; empty for an encoder
-            alone.
+        codes: Per tuned layer (B, code_dim) float32 on the CPU, summed over refinement steps, or (B, S, code_dim) with
+            one row per step where the layer's head is separable; empty for an encoder alone.
         steps: Number of refinement steps summed.
         domain: Name of the domain whose generator draws it.
 
@@ -54,11 +55,13 @@ class Inversion:
         if self.steps < 0 or bool(self.codes) != (self.steps > 0):
             raise ShapeMismatch(f"An inversion with {len(self.codes)} codes cannot come from {self.steps} steps.")
         for name, code in self.codes.items():
-            if code.ndim != 2 or code.shape[0] != self.w_plus.shape[0]:
+            if code.ndim not in (2, 3) or code.shape[0] != self.w_plus.shape[0]:
                 raise ShapeMismatch(
                     f"The code of layer {name} has shape {tuple(code.shape)}, but the inversion holds "
                     f"{self.w_plus.shape[0]} face(s)."
                 )
+            if code.ndim == 3 and code.shape[1] != self.steps:
+                raise ShapeMismatch(f"Layer {name} has codes of {code.shape[1]} steps, not of {self.steps}.")
         object.__setattr__(self, "w_plus", _settle(self.w_plus))
         object.__setattr__(self, "codes", {name: _settle(code) for name, code in self.codes.items()})
         if not all(bool(torch.isfinite(tensor).all()) for tensor in (self.w_plus, *self.codes.values())):

@@ -9,6 +9,7 @@ from torch import Tensor
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.models.embedding import EmbeddingNetwork
 
+CROP_FRAME_PX = 256  # crops of embedding networks are written down for aligned faces of this size
 PSNR_CAP_DB = 100.0  # equal pictures: infinity would spoil every mean
 # Exponents of the five scales, finest first: Wang, Simoncelli, Bovik, "Multiscale structural similarity" (2003).
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -17,8 +18,15 @@ WINDOW_PX, WINDOW_SIGMA_PX = 11, 1.5  # the same paper's Gaussian window
 
 def identity(model: EmbeddingNetwork, a: Tensor, b: Tensor) -> Tensor:
     """Cosine similarity of two faces' identity embeddings: 1 for the same face, about 0 for strangers."""
-    size = model.config.input_size
-    return F.cosine_similarity(model(pool_to(a, size)), model(pool_to(b, size)), dim=1)
+    return F.cosine_similarity(model(face_part(model, a)), model(face_part(model, b)), dim=1)
+
+
+def face_part(model: EmbeddingNetwork, x: Tensor) -> Tensor:
+    """Cut out and pool what an embedding network reads of an aligned face."""
+    if model.config.crop:
+        top, bottom, left, right = model.config.crop
+        x = pool_to(x, CROP_FRAME_PX)[:, :, top:bottom, left:right]
+    return pool_to(x, model.config.input_size)
 
 
 def perceptual(model: EmbeddingNetwork, a: Tensor, b: Tensor) -> Tensor:
@@ -83,6 +91,32 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
+def published_ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """MS-SSIM exactly as HyperStyle's evaluation computes it, for comparing with published tables.
+
+    It differs from `ms_ssim`: pictures stay in [-1, 1], there are always five scales, nothing is clamped (an opposite
+    structure gives NaN), and the range behind the constants is guessed for every scale and pair from the first
+    picture: from -1 or 0 (nothing below -0.5) to 1.
+
+    Args:
+        a: The result, (B, 3, H, W), 176 px or more.
+        b: The truth.
+    """
+    _check_same_shape(a, b)
+    return torch.stack([_published_pair(one[None], other[None]) for one, other in zip(a, b, strict=True)])
+
+
+def _published_pair(a: Tensor, b: Tensor) -> Tensor:
+    result = torch.ones((), device=a.device)
+    for scale, weight in enumerate(MS_SSIM_WEIGHTS):
+        value_range = 2.0 if float(a.min()) < -0.5 else 1.0
+        luminance, contrast = _ssim_parts(a, b, value_range)
+        last = scale == len(MS_SSIM_WEIGHTS) - 1
+        result = result * (luminance * contrast if last else contrast).mean() ** weight
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return result
+
+
 def ms_ssim_scales(side_px: int) -> int:
     """How many of the five scales fit a picture whose shorter side is `side_px`."""
     scales = 1
@@ -101,9 +135,9 @@ def pool_to(x: Tensor, size: int) -> Tensor:
     return F.interpolate(x, (size, size), mode="bilinear", align_corners=False)
 
 
-def _ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance term and contrast-structure term of SSIM as maps, for pictures in [0, 1]."""
-    c1, c2 = 0.01**2, 0.03**2
+def _ssim_parts(a: Tensor, b: Tensor, value_range: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Luminance term and contrast-structure term of SSIM as maps, for pictures of a range of values."""
+    c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
     mean_a, mean_b = _blur(a), _blur(b)
     var_a = _blur(a * a) - mean_a**2
     var_b = _blur(b * b) - mean_b**2

@@ -30,6 +30,7 @@ from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
 from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
+from hyperstyle.inversion.base import visible
 from hyperstyle.latents import Deltas, Inversion, Styles
 from hyperstyle.weights.load import DomainModels, load_models
 
@@ -126,8 +127,13 @@ class HyperStyle:
 
     def align_all(self, photo: Photo) -> list[AlignedFace]:
         """Find every face in a photo and cut each out, the largest first; raises as `align` does."""
-        from hyperstyle.alignment import align_faces  # brings MediaPipe, which a machine that only edits may lack
+        from hyperstyle.alignment import (  # brings MediaPipe, which a machine that only edits may lack
+            align_faces,
+            whole_photo,
+        )
 
+        if self.domain.crop == "whole":
+            return [whole_photo(open_photo(photo), self.domain.picture_hw)]
         return align_faces(open_photo(photo), size=max(256, self.domain.resolution))
 
     # face -> inversion
@@ -139,12 +145,12 @@ class HyperStyle:
             face: From `align`; or a PIL picture that already is such a crop; or (B, 3, H, W) in [-1, 1], kept as it is.
 
         Returns:
-            (1, 3, resolution, resolution) in [-1, 1], on the models' device.
+            (1, 3, *domain.picture_hw) in [-1, 1], on the models' device.
         """
         if isinstance(face, Tensor):
             return face.to(self.device)
         picture = face if isinstance(face, Image.Image) else face.picture
-        return to_tensor(picture.convert("RGB"), self.domain.resolution).to(self.device)
+        return to_tensor(picture.convert("RGB"), self.domain.picture_hw).to(self.device)
 
     def invert(
         self,
@@ -158,7 +164,7 @@ class HyperStyle:
             face: As in `target`; several faces at once as a tensor.
             steps: Passes of the hypernetwork; None for the domain's own number, 0 for the encoder alone.
             on_step: Called with (0, picture) after the encoder and (i, picture) after refinement step i; pictures are
-                (1, 3, resolution, resolution) in [-1, 1].
+                (1, 3, *domain.picture_hw) in [-1, 1].
 
         Raises:
             UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`.
@@ -210,14 +216,15 @@ class HyperStyle:
         """As `render`, for any number of faces at once and as a tensor.
 
         Returns:
-            (B, 3, resolution, resolution), nominally in [-1, 1], on the models' device.
+            (B, 3, *domain.picture_hw), nominally in [-1, 1], on the models' device.
         """
         self._check_domain(inversion)
         check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         generator = self.models.generator
         with torch.inference_mode():
             styles = self._styles(inversion, edits or {}, text)
-            return generator.render(styles, self._offsets(inversion, offset_strength), resolution=resolution)
+            square = generator.render(styles, self._offsets(inversion, offset_strength), resolution=resolution)
+            return visible(square, self.domain)
 
     def paste_back(
         self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
@@ -244,7 +251,8 @@ class HyperStyle:
 
         Returns:
             Means over the batch: `identity` (cosine similarity, 1 is the same), `perceptual` (0 is the same), `l2`
-            (mean squared difference), `ms_ssim` (1 is the same) and `psnr` (dB).
+            (mean squared difference), `ms_ssim` (1 is the same) and `psnr` (dB). Identity and perceptual distance are
+            left out where the domain has no network for them.
         """
         with torch.inference_mode():
             return {name: float(values.mean()) for name, values in self.measure_each(target, reconstruction).items()}
@@ -252,14 +260,20 @@ class HyperStyle:
     def measure_each(self, target: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
         """As `measure`, with one value per picture: (B,) tensors."""
         target, reconstruction = target.to(self.device), reconstruction.to(self.device).clamp(-1, 1)
+        models, found = self.models, {}
         with torch.inference_mode():
-            return {
-                "identity": metrics.identity(self.models.identity, target, reconstruction),
-                "perceptual": metrics.perceptual(self.models.attributes, target, reconstruction),
-                "l2": metrics.l2(target, reconstruction),
-                "ms_ssim": metrics.ms_ssim(target, reconstruction),
-                "psnr": metrics.psnr(target, reconstruction),
-            }
+            if models.identity is not None:
+                found["identity"] = metrics.identity(models.identity, target, reconstruction)
+            if models.lpips is not None:
+                frame = self.domain.input_hw
+                pooled = (torch.nn.functional.adaptive_avg_pool2d(x, frame) for x in (target, reconstruction))
+                found["perceptual"] = models.lpips(*pooled)
+            elif models.attributes is not None:
+                found["perceptual"] = metrics.perceptual(models.attributes, target, reconstruction)
+            found["l2"] = metrics.l2(target, reconstruction)
+            found["ms_ssim"] = metrics.ms_ssim(target, reconstruction)
+            found["psnr"] = metrics.psnr(target, reconstruction)
+        return found
 
     @property
     def text_editor(self) -> TextEditor:

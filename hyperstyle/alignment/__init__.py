@@ -4,7 +4,7 @@
 searched, not on import.
 """
 
-from hyperstyle.alignment.faces import AlignedFace, align_faces
+from hyperstyle.alignment.faces import AlignedFace, align_faces, whole_photo
 from hyperstyle.alignment.landmarks import FoundFace, find_faces
 from hyperstyle.alignment.paste import changed_fraction, paste_back
 from hyperstyle.alignment.report import AlignmentReport
@@ -17,4 +17,5 @@ __all__ = [
     "changed_fraction",
     "find_faces",
     "paste_back",
+    "whole_photo",
 ]

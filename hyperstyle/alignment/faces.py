@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hyperstyle.alignment import crop, landmarks
-from hyperstyle.alignment.report import AlignmentReport, make_report
+from hyperstyle.alignment.report import AlignmentReport, make_report, sharpness
 from hyperstyle.errors import NoFaceFound
 
 Points = NDArray[np.float64]
@@ -26,9 +26,10 @@ class AlignedFace:
         quad: (4, 2) corners of that square in the photo: top left, bottom left, bottom right, top right. They may lie
             outside the photo.
         box: Left, top, right, bottom of the face itself.
-        landmarks: (478, 2) points of MediaPipe's face mesh.
+        landmarks: (478, 2) points of MediaPipe's face mesh; none for a whole photo.
         report: Pose, size, sharpness and warnings.
         index: Number among the faces of the photo, 0 being the largest.
+        whole: The picture is the whole photo, resized; nothing was searched for or cut out.
     """
 
     picture: Image.Image
@@ -37,6 +38,23 @@ class AlignedFace:
     landmarks: Points
     report: AlignmentReport
     index: int
+    whole: bool = False
+
+
+def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
+    """Take a photo as it is, for domains whose pictures are not aligned: cars, animals.
+
+    Args:
+        photo: From `images.open_photo`: RGB and upright.
+        size_hw: Height and width the domain's pictures have; proportions are not kept, as in the published recipe.
+    """
+    photo = photo.convert("RGB")
+    width, height = photo.size
+    corners = np.array([[0, 0], [0, height], [width, height], [width, 0]], dtype=np.float64) - 0.5
+    box = (0.0, 0.0, float(width), float(height))
+    report = AlignmentReport(0.0, 0.0, 0.0, float(height), sharpness(photo, box), 0.0, ())
+    picture = photo.resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR)
+    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True)
 
 
 def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:

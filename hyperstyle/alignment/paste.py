@@ -37,7 +37,7 @@ def paste_back(
     Args:
         photo: The photo `face` was aligned in.
         face: Says where the face is.
-        picture: The edited crop, square, any size.
+        picture: The edited crop, square (unless the face is a whole photo), any size.
         feather: Width of the soft edge as a fraction of the crop, 0 (hard) to 0.5.
         colour_match: 0 takes the picture's colours as they are, 1 gives it the photo's light and tint (everything
             coarser than about a twelfth of the crop). Useful when a reconstruction is slightly off in colour; it also
@@ -54,6 +54,9 @@ def paste_back(
         raise UsageError(f"The feather must lie between 0 and {MAX_FEATHER:g} of the crop, not {feather:g}.")
     if not 0 <= colour_match <= 1:
         raise UsageError(f"The colour match must lie between 0 and 1, not {colour_match:g}.")
+    if face.whole:
+        filled = picture.convert("RGB").resize(photo.size, Image.Resampling.LANCZOS)
+        return filled, Image.new("L", photo.size, 255)
     if picture.width != picture.height:
         raise UsageError(f"An aligned face is square, but this picture is {picture.width} x {picture.height} pixels.")
     photo = photo.convert("RGB")

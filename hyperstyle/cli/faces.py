@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hyperstyle.pipeline import HyperStyle
 
 INVERSION_SUFFIX = ".safetensors"
+REPORTED = ("identity", "perceptual", "l2", "ms_ssim", "psnr")
 
 
 def register(app: typer.Typer) -> None:
@@ -199,13 +200,15 @@ def rebuild(pipeline: HyperStyle, face: AlignedFace, steps: int | None) -> tuple
 
 def measure_stages(
     pipeline: HyperStyle, face: AlignedFace, stages: list[tuple[Tensor, float]]
-) -> list[dict[str, float]]:
+) -> list[dict[str, float | None]]:
     """Compare every stage's picture with the aligned face: rounded numbers and seconds, one row per stage."""
     target = pipeline.target(face)
     rows = []
     for picture, elapsed_s in stages:
         measured = pipeline.measure(target, picture)
-        rows.append({name: round(value, 5) for name, value in measured.items()} | {"seconds": elapsed_s})
+        # What the domain has no network for is null, so that a report has the same fields everywhere.
+        values = {name: None if name not in measured else round(measured[name], 5) for name in REPORTED}
+        rows.append({**values, "seconds": elapsed_s})
     return rows
 
 

@@ -280,11 +280,13 @@ class Handlers:
     def _frame(self, target: Tensor, step: int, reconstruction: Tensor) -> Frame:
         # Not `pipeline.measure`: perceptual distance and MS-SSIM would take half of the whole rebuild.
         shown = reconstruction.clamp(-1, 1)
+        network = self.pipeline.models.identity
         with torch.inference_mode():
-            identity = float(metrics.identity(self.pipeline.models.identity, target, shown).mean())
+            identity = None if network is None else float(metrics.identity(network, target, shown).mean())
             l2 = float(metrics.l2(target, shown).mean())
         label = texts.FRAME_STEP.format(number=step) if step else texts.FRAME_ENCODER
-        captions = (texts.FRAME_CAPTION.format(identity=identity), texts.FRAME_CAPTION_L2.format(l2=l2))
+        first = "" if identity is None else texts.FRAME_CAPTION.format(identity=identity)
+        captions = (first, texts.FRAME_CAPTION_L2.format(l2=l2))
         return Frame(_frame_source(to_photo(shown)), label, captions)
 
     # inversion -> picture

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from hyperstyle.inversion.base import Inverter, Networks, OnStep
 from hyperstyle.inversion.encoder_only import EncoderOnly
 from hyperstyle.inversion.hyperstyle import HyperStyleInverter
+from hyperstyle.inversion.restyle import ReStyle
 
-__all__ = ["METHODS", "EncoderOnly", "HyperStyleInverter", "Inverter", "Networks", "OnStep"]
+__all__ = ["METHODS", "EncoderOnly", "HyperStyleInverter", "Inverter", "Networks", "OnStep", "ReStyle"]
 
 METHODS: dict[str, Callable[..., Inverter]] = {
     "encoder": EncoderOnly,
     "hyperstyle": HyperStyleInverter,
+    "restyle": ReStyle,
 }
 """Name -> factory; the first argument is the domain's networks, further ones are the method's own."""

@@ -46,29 +46,59 @@ class Inverter(Protocol):
         """Invert faces.
 
         Args:
-            target: (B, 3, H, W) aligned faces in [-1, 1], square, no smaller than the domain's `input_size`.
+            target: (B, 3, H, W) aligned faces in [-1, 1], of the domain's proportions, no smaller than its `input_hw`.
             on_step: Called after the encoder and after each refinement step.
 
         Raises:
-            ShapeMismatch: The target is not a batch of square pictures or is too small.
+            ShapeMismatch: The target is not a batch of such pictures or is too small.
         """
 
 
-def pool_to(picture: Tensor, size: int) -> Tensor:
+def visible(picture: Tensor, domain: Domain) -> Tensor:
+    """Cut the domain's picture out of the generator's square, (B, 3, R, R), also when R is a preview's."""
+    if not domain.visible_rows:
+        return picture
+    top, bottom = (row * picture.shape[2] // domain.resolution for row in domain.visible_rows)
+    return picture[:, :, top:bottom]
+
+
+def network_input(target: Tensor, domain: Domain) -> Tensor:
+    """Make a target as small as the networks read it: (B, 3, *input_hw).
+
+    Raises:
+        ShapeMismatch: It is not a batch of RGB pictures of the domain's proportions, or smaller.
+    """
+    height, width = domain.input_hw
+    if domain.input_filter == "area" or tuple(target.shape[2:]) == (height, width):
+        return pool_to(target, (height, width))
+    check_picture(target, (height, width))
+    return F.interpolate(target, (height, width), mode="bilinear", antialias=True)
+
+
+def pool_to(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """Average a picture down to the size the networks read.
 
     Args:
-        picture: (B, 3, H, W), H = W, `size` or larger.
-        size: In px.
+        picture: (B, 3, H, W), of the same proportions, that size or larger.
+        size_hw: In px.
 
     Returns:
-        (B, 3, size, size).
+        (B, 3, *size_hw).
 
     Raises:
-        ShapeMismatch: The picture is not square, not RGB or smaller.
+        ShapeMismatch: The picture has other proportions, is not RGB or smaller.
     """
-    if picture.ndim != 4 or picture.shape[1] != 3 or picture.shape[2] != picture.shape[3] or picture.shape[2] < size:
+    check_picture(picture, size_hw)
+    return picture if tuple(picture.shape[2:]) == size_hw else F.adaptive_avg_pool2d(picture, size_hw)
+
+
+def check_picture(picture: Tensor, size_hw: tuple[int, int]) -> None:
+    """Refuse what is not a batch of RGB pictures of given proportions and at least that size; raises as `pool_to`."""
+    height, width = size_hw
+    wrong = picture.ndim != 4 or picture.shape[1] != 3
+    if wrong or picture.shape[2] * width != picture.shape[3] * height or picture.shape[2] < height:
+        shape = "square" if height == width else f"{width}:{height}"
         raise ShapeMismatch(
-            f"An inversion needs (B, 3, H, H) pictures of {size} px or more, not {tuple(picture.shape)}."
+            f"An inversion needs {shape} RGB pictures (B, 3, H, W) of {width} x {height} px or more, "
+            f"not {tuple(picture.shape)}."
         )
-    return picture if picture.shape[2] == size else F.adaptive_avg_pool2d(picture, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hyperstyle.inversion.base import Networks, OnStep, pool_to
+from hyperstyle.inversion.base import Networks, OnStep, network_input, visible
 from hyperstyle.latents import Inversion
 from hyperstyle.models.stylegan2 import repeat_w
 
@@ -26,7 +26,8 @@ class EncoderOnly:
         networks = self.networks
         w_plus = encode(networks, target)
         if on_step is not None:
-            on_step(0, networks.generator.render(networks.generator.to_styles(w_plus)))
+            picture = networks.generator.render(networks.generator.to_styles(w_plus))
+            on_step(0, visible(picture, networks.domain))
         return Inversion(w_plus=w_plus, codes={}, steps=0, domain=networks.domain.name)
 
 
@@ -41,8 +42,8 @@ def encode(networks: Networks, target: Tensor) -> Tensor:
         (B, L, w_dim), L equal rows.
 
     Raises:
-        ShapeMismatch: The target is not a batch of square pictures or is too small.
+        ShapeMismatch: The target is not a batch of pictures of the domain's proportions, or is too small.
     """
     generator = networks.generator
-    x = pool_to(target.to(generator.w_avg.device), networks.domain.input_size)
+    x = network_input(target.to(generator.w_avg.device), networks.domain)
     return repeat_w(networks.w_encoder(x) + generator.w_avg, generator.num_ws)

@@ -9,11 +9,13 @@ Source: HyperStyle (arXiv 2111.15666), section 4.3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import Networks, OnStep, pool_to
+from hyperstyle.inversion.base import Networks, OnStep, network_input, pool_to, visible
 from hyperstyle.inversion.encoder_only import encode
 from hyperstyle.latents import Inversion, Styles
 from hyperstyle.models.hypernetwork import Hypernetwork
@@ -43,8 +45,12 @@ class HyperStyleInverter:
         networks = self.networks
         w_plus = encode(networks, target)
         styles = networks.generator.to_styles(w_plus)
-        x = pool_to(target.to(w_plus.device), networks.domain.input_size)
-        codes = refine(networks.generator, networks.hypernetwork, styles, x, self.steps, on_step)
+        x = network_input(target.to(w_plus.device), networks.domain)
+
+        def cut(picture: Tensor) -> Tensor:
+            return visible(picture, networks.domain)
+
+        codes = refine(networks.generator, networks.hypernetwork, styles, x, self.steps, on_step, cut)
         return Inversion(w_plus=w_plus, codes=codes, steps=self.steps, domain=networks.domain.name)
 
 
@@ -55,18 +61,20 @@ def refine(
     target: Tensor,
     steps: int,
     on_step: OnStep | None = None,
+    cut: Callable[[Tensor], Tensor] = lambda picture: picture,
 ) -> dict[str, Tensor]:
     """Refine the generator's weights for faces whose latents are known.
 
     Args:
         generator, hypernetwork: On one device.
         styles: Of the faces' latents.
-        target: (B, 3, H, H) in [-1, 1], pooled to the hypernetwork's input size.
+        target: (B, 3, h, w) in [-1, 1], of the hypernetwork's input size.
         steps: 0 or more.
-        on_step: Called with 0 to `steps` and the picture (B, 3, R, R) at the generator's full size.
+        on_step: Called with 0 to `steps` and the picture (B, 3, H, W) at full size.
+        cut: Cuts the domain's picture out of the generator's square.
 
     Returns:
-        Codes summed over the steps, (B, code_dim) by layer name; empty without steps.
+        Codes of all steps by layer name, as `Hypernetwork.add_codes` returns them; empty without steps.
     """
     codes: dict[str, Tensor] = {}
     for step in range(steps + 1):
@@ -74,10 +82,10 @@ def refine(
         if on_step is None and step == steps:
             break
         deltas = hypernetwork.deltas(codes, steps=step) if codes else None
-        picture = generator.render(styles, deltas)
+        picture = cut(generator.render(styles, deltas))
         if on_step is not None:
             on_step(step, picture)
         if step < steps:
-            found = hypernetwork.codes(target, pool_to(picture, hypernetwork.config.input_size))
-            codes = {name: codes[name] + code if codes else code for name, code in found.items()}
+            found = hypernetwork.codes(target, pool_to(picture, (target.shape[2], target.shape[3])))
+            codes = hypernetwork.add_codes(codes, found)
     return codes

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hyperstyle.errors import ShapeMismatch
-from hyperstyle.models.backbones import PUBLISHED_IRSE50, TrunkConfig, build_trunk
+from hyperstyle.models.backbones import PUBLISHED_IR101, PUBLISHED_IRSE50, TrunkConfig, build_trunk
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class EmbeddingConfig:
         head: "mean" averages the final map before the last layer; "flatten" keeps every position, as ArcFace does,
             and ties the network to one input size.
         input_size: Side in px of the pictures it was trained on, to which callers resize; "flatten" takes no other.
+        crop: Part of an aligned 256 px face that it looks at, as (top, bottom, left, right) in px; empty for all of it.
+        norm_affine: Whether the batch norm after a "flatten" head has weights of its own.
     """
 
     trunk: TrunkConfig
@@ -30,14 +32,31 @@ class EmbeddingConfig:
     normalise: bool
     head: Literal["mean", "flatten"] = "mean"
     input_size: int = 112
+    crop: tuple[int, ...] = ()
+    norm_affine: bool = True
 
     def __post_init__(self) -> None:
-        """Check the head's name."""
+        """Check the head's name and the crop."""
+        if self.crop and not (
+            len(self.crop) == 4 and 0 <= self.crop[0] < self.crop[1] <= 256 and 0 <= self.crop[2] < self.crop[3] <= 256
+        ):
+            raise ShapeMismatch("An embedding network's crop is (top, bottom, left, right) within 256 px.")
         if self.head not in ("mean", "flatten"):
             raise ShapeMismatch(f"An embedding network's head is 'mean' or 'flatten', not '{self.head}'.")
 
 
-PUBLISHED_ARCFACE = EmbeddingConfig(trunk=PUBLISHED_IRSE50, out_dim=512, normalise=True, head="flatten", input_size=112)
+PUBLISHED_ARCFACE = EmbeddingConfig(
+    trunk=PUBLISHED_IRSE50, out_dim=512, normalise=True, head="flatten", input_size=112, crop=(35, 223, 32, 220)
+)
+PUBLISHED_CURRICULARFACE = EmbeddingConfig(
+    trunk=PUBLISHED_IR101,
+    out_dim=512,
+    normalise=True,
+    head="flatten",
+    input_size=112,
+    crop=(35, 223, 32, 220),
+    norm_affine=False,
+)
 
 
 class EmbeddingNetwork(nn.Module):
@@ -64,7 +83,7 @@ class EmbeddingNetwork(nn.Module):
                 nn.Dropout(0.6),
                 nn.Flatten(),
                 nn.Linear(width * positions, config.out_dim),
-                nn.BatchNorm1d(config.out_dim),
+                nn.BatchNorm1d(config.out_dim, affine=config.norm_affine),
             )
 
     def features(self, x: Tensor) -> list[Tensor]:

@@ -2,9 +2,10 @@
 
     target, reconstruction -> trunk -> one code per tuned layer -> (affine head) -> relative weight offsets
 
-The heads are affine in their codes, and refinement adds offsets up, so the sum of several steps' offsets is the head
+Most heads are affine in their codes, and refinement adds offsets up, so the sum of several steps' offsets is the head
 applied to the sum of the codes, with its bias counted once per step. `codes` and `deltas` are therefore separate, and
-an inversion stores summed codes and the number of steps instead of the offsets.
+an inversion stores summed codes and the number of steps instead of the offsets. The separable head multiplies two
+images of its code, so its layers keep the code of every step instead; `add_codes` knows which do.
 
 Source: HyperStyle (arXiv 2111.15666), section 4.2 and appendix B.
 """
@@ -12,10 +13,10 @@ Source: HyperStyle (arXiv 2111.15666), section 4.2 and appendix B.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,8 @@ class HypernetworkConfig:
         shared_width: Hidden channels of a shared layer's convolutions.
         own_width: Hidden channels of the other layers' convolutions.
         shared_inner: Inner width of the shared head's two-matrix product.
+        own: What heads of their own make for 3 x 3 layers: "channel", one number per (out, in) pair, or "separable",
+            full 3 x 3 offsets as products of an input and an output factor. toRGB layers always have the first kind.
     """
 
     trunk: TrunkConfig
@@ -55,6 +58,7 @@ class HypernetworkConfig:
     shared_width: int
     own_width: int
     shared_inner: int
+    own: Literal["channel", "separable"] = "channel"
 
     def __post_init__(self) -> None:
         """Check that the shared layers are tuned ones and that the trunk reads two pictures."""
@@ -65,14 +69,22 @@ class HypernetworkConfig:
             raise ShapeMismatch("The hypernetwork's trunk reads two pictures: its in_channels must be 6.")
 
 
-def published_hypernetwork(resolution: int, to_rgb: bool = False) -> HypernetworkConfig:
+def published_hypernetwork(
+    resolution: int, layers: Sequence[int] | None = None, separable: bool = False
+) -> HypernetworkConfig:
     """Return the sizes of the published hypernetworks.
 
     Args:
         resolution: Of the generator: 1024, 512 or 256.
-        to_rgb: Tune toRGB layers as well (the published files do not).
+        layers: Indices of the tuned layers, those beyond the generator being ignored; an empty list means all layers,
+            toRGB included; None every 3 x 3 layer, as in the published files.
+        separable: The variant with separable heads.
     """
-    rows = [row for row in layer_table(published_generator(resolution)) if to_rgb or not row.is_to_rgb]
+    rows = layer_table(published_generator(resolution))
+    if layers is None:
+        rows = tuple(row for row in rows if not row.is_to_rgb)
+    elif layers:
+        rows = tuple(row for row in rows if row.index in layers)
     return HypernetworkConfig(
         trunk=PUBLISHED_RESNET34,
         input_size=256,
@@ -82,6 +94,7 @@ def published_hypernetwork(resolution: int, to_rgb: bool = False) -> Hypernetwor
         shared_width=128,
         own_width=256,
         shared_inner=512,
+        own="separable" if separable else "channel",
     )
 
 
@@ -95,6 +108,13 @@ def _strided_convs(widths: list[int], first_stride: int) -> nn.Sequential:
         nn.init.zeros_(cast(Tensor, conv.bias))
         layers += [conv, nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers)
+
+
+def _own_convs(ins: int, map_size: int, config: HypernetworkConfig, spared: int) -> nn.Sequential:
+    """Convolutions of a layer with a head of its own, halving the map until `spared` halvings from one pixel."""
+    halvings = math.ceil(math.log2(map_size)) - spared
+    hidden = [config.own_width] * (max(1, halvings) - 1)
+    return _strided_convs([ins, *hidden, config.code_dim], first_stride=2)
 
 
 class SharedSlot(nn.Module):
@@ -118,9 +138,7 @@ class OwnSlot(nn.Module):
     def __init__(self, ins: int, map_size: int, config: HypernetworkConfig, layer: LayerSpec) -> None:
         super().__init__()
         # A toRGB layer's map goes down to one pixel, a 3 x 3 layer's to two by two, which are then averaged.
-        halvings = math.ceil(math.log2(map_size)) - (0 if layer.is_to_rgb else 1)
-        hidden = [config.own_width] * (max(1, halvings) - 1)
-        self.convs = _strided_convs([ins, *hidden, config.code_dim], first_stride=2)
+        self.convs = _own_convs(ins, map_size, config, spared=0 if layer.is_to_rgb else 1)
         self.output = nn.Conv2d(config.code_dim, layer.out_channels * layer.in_channels, 1)
         nn.init.normal_(self.output.weight, std=INITIAL_OFFSET / math.sqrt(config.code_dim))
         nn.init.zeros_(cast(Tensor, self.output.bias))
@@ -135,6 +153,54 @@ class OwnSlot(nn.Module):
         bias = cast(Tensor, self.output.bias)
         flat = torch.addmm(bias, code, self.output.weight[:, :, 0, 0].t(), beta=steps)
         return flat.reshape(-1, *self.shape, 1, 1)
+
+
+class SeparableHead(nn.Module):
+    """From a code to full offsets, each tap a product of an input and an output factor, mixed by two linear maps.
+
+    Args:
+        code_dim: Width of the code.
+        layer: The layer it serves.
+    """
+
+    def __init__(self, code_dim: int, layer: LayerSpec) -> None:
+        super().__init__()
+        ins, outs, taps = layer.in_channels, layer.out_channels, layer.kernel**2
+        self.make_kernel_in = nn.Linear(code_dim, taps * ins)
+        self.make_kernel_out = nn.Linear(code_dim, taps * outs)
+        self.kernel_linear_in = nn.Linear(ins, ins)
+        self.kernel_linear_out = nn.Linear(outs, outs)
+        nn.init.normal_(self.kernel_linear_out.weight, std=INITIAL_OFFSET / math.sqrt(outs))
+        nn.init.zeros_(self.kernel_linear_out.bias)
+        self.kernel = layer.kernel
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Map the codes of all steps (B, S, code_dim) to their summed offsets (B, out, in, k, k)."""
+        batch, steps, _ = codes.shape
+        taps = self.kernel**2
+        ins = self.kernel_linear_in(self.make_kernel_in(codes).view(batch, steps, taps, -1))
+        outs = self.make_kernel_out(codes).view(batch, steps, taps, -1)
+        # Written out, (out x in) W_in + b_in, then W_out along the other axis: the product stays a product, and the
+        # input bias meets the row sums of W_out. So nothing of the size of the offsets is multiplied by a matrix.
+        weight, bias = self.kernel_linear_out.weight, self.kernel_linear_out.bias
+        free = ins - self.kernel_linear_in.bias
+        product = torch.einsum("bsto,bsti->btoi", outs @ weight.t(), free)
+        constant = torch.outer(weight.sum(1), self.kernel_linear_in.bias) + bias[:, None]
+        flat = product + steps * constant
+        return flat.movedim(1, 3).reshape(batch, *constant.shape, self.kernel, self.kernel)
+
+
+class SeparableSlot(nn.Module):
+    """From the feature map to a layer's code, and the layer's own separable head."""
+
+    def __init__(self, ins: int, map_size: int, config: HypernetworkConfig, layer: LayerSpec) -> None:
+        super().__init__()
+        self.convs = _own_convs(ins, map_size, config, spared=0)
+        self.output = SeparableHead(config.code_dim, layer)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Map (B, C, h, w) to a code (B, code_dim)."""
+        return cast(Tensor, self.convs(feature).mean((2, 3)))
 
 
 class SharedHead(nn.Module):
@@ -194,7 +260,13 @@ class Hypernetwork(nn.Module):
         # Keyed by the layer's index, as in published files; names hold dots, which module names may not.
         self.refinement_blocks = nn.ModuleDict()
         for row in self.tuned:
-            block = SharedSlot(ins, map_size, config) if row in shared else OwnSlot(ins, map_size, config, row)
+            block: nn.Module
+            if row in shared:
+                block = SharedSlot(ins, map_size, config)
+            elif config.own == "separable" and not row.is_to_rgb:
+                block = SeparableSlot(ins, map_size, config, row)
+            else:
+                block = OwnSlot(ins, map_size, config, row)
             self.refinement_blocks[str(row.index)] = block
         self.shared_weight_hypernet = SharedHead(config.code_dim, config.shared_inner, shared[0]) if shared else None
 
@@ -218,16 +290,37 @@ class Hypernetwork(nn.Module):
         feature = self.trunk(torch.cat((target, reconstruction), dim=1))
         return {row.name: self.refinement_blocks[str(row.index)](feature) for row in self.tuned}
 
-    def deltas(self, codes: Mapping[str, Tensor], steps: int = 1, strength: float = 1.0) -> dict[str, Tensor]:
-        """Turn codes, or sums of codes, into offsets.
+    def add_codes(self, total: Mapping[str, Tensor], codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Add one refinement step's codes to those of the steps before it.
 
         Args:
-            codes: (B, code_dim) by layer name; layers may be left out.
+            total: From this function, or empty before the first step.
+            codes: From `codes`.
+
+        Returns:
+            By layer name: (B, code_dim) sums where the head is affine, (B, S, code_dim) with one row per step where it
+            is separable.
+        """
+        added = {}
+        for name, code in codes.items():
+            if self._is_separable(name):
+                code = code[:, None]
+                added[name] = torch.cat((total[name], code), dim=1) if name in total else code
+            else:
+                added[name] = total[name] + code if name in total else code
+        return added
+
+    def deltas(self, codes: Mapping[str, Tensor], steps: int = 1, strength: float = 1.0) -> dict[str, Tensor]:
+        """Turn the codes of one step, or of several (from `add_codes`), into offsets.
+
+        Args:
+            codes: (B, code_dim) by layer name, or (B, S, code_dim) for separable heads; layers may be left out.
             steps: Number of refinement steps summed in the codes; it multiplies the heads' biases.
             strength: Multiplies the offsets: 0 is the plain generator, 1 the inversion.
 
         Returns:
-            By layer name: (B, out, in, k, k) for layers with the shared head, (B, out, in, 1, 1) for the others.
+            By layer name: (B, out, in, k, k) for layers with the shared or a separable head, (B, out, in, 1, 1) for the
+            others.
 
         Raises:
             ShapeMismatch: A code is for a layer this network does not tune, or has another width.
@@ -237,17 +330,28 @@ class Hypernetwork(nn.Module):
         for name, code in codes.items():
             if name not in known:
                 raise ShapeMismatch(f"The hypernetwork does not tune a layer named {name}.")
-            if code.ndim != 2 or code.shape[1] != self.config.code_dim:
-                raise ShapeMismatch(
-                    f"The code of layer {name} must have shape (B, {self.config.code_dim}), not {tuple(code.shape)}."
-                )
             block = self.refinement_blocks[str(known[name].index)]
-            if isinstance(block, OwnSlot):
+            separable = isinstance(block, SeparableSlot)
+            if separable and code.ndim == 2:
+                code = code[:, None]
+            if code.ndim != 2 + separable or code.shape[-1] != self.config.code_dim:
+                wanted = f"(B, {'S, ' if separable else ''}{self.config.code_dim})"
+                raise ShapeMismatch(f"The code of layer {name} must have shape {wanted}, not {tuple(code.shape)}.")
+            if isinstance(block, SeparableSlot):
+                if code.shape[1] != steps:
+                    raise ShapeMismatch(f"Layer {name} has codes of {code.shape[1]} steps, not of {steps}.")
+                offset = block.output(code)
+            elif isinstance(block, OwnSlot):
                 offset = block.deltas(code, steps)
             else:
                 offset = cast(SharedHead, self.shared_weight_hypernet)(code, steps)
             offsets[name] = offset if strength == 1.0 else offset * strength
         return offsets
+
+    def _is_separable(self, name: str) -> bool:
+        """Whether a tuned layer's head multiplies two images of its code."""
+        indices = {row.name: row.index for row in self.tuned}
+        return isinstance(self.refinement_blocks[str(indices[name])], SeparableSlot)
 
     def forward(self, target: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
         """Predict one step's offsets: `deltas(codes(target, reconstruction))`."""

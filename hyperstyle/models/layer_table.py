@@ -87,9 +87,18 @@ class GeneratorConfig:
         return 2 * int(math.log2(self.resolution)) - 2
 
 
-def published_generator(resolution: int) -> GeneratorConfig:
-    """Return the sizes of the published HyperStyle generators at 256, 512 or 1024 px."""
-    return GeneratorConfig(resolution=resolution, channels=PUBLISHED_CHANNELS)
+def published_generator(resolution: int, channel_multiplier: int = 2) -> GeneratorConfig:
+    """Return the sizes of published StyleGAN2 generators.
+
+    Args:
+        resolution: 256, 512 or 1024.
+        channel_multiplier: 2, as in every published HyperStyle file, or 1: half the channels from 64 px on.
+    """
+    channels = {
+        size: count // (2 if channel_multiplier == 1 and size >= 64 else 1)
+        for size, count in PUBLISHED_CHANNELS.items()
+    }
+    return GeneratorConfig(resolution=resolution, channels=channels)
 
 
 @dataclass(frozen=True)

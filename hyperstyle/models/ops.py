@@ -23,7 +23,7 @@ FIR_TAPS = (0.125, 0.375, 0.375, 0.125)
 
 def fir_kernel(gain: float) -> Tensor:
     """Return the (4, 4) low-pass filter of StyleGAN2, summing to `gain`."""
-    taps = torch.tensor(FIR_TAPS)
+    taps = torch.tensor(FIR_TAPS, device="cpu")
     return torch.outer(taps, taps) * gain
 
 

@@ -19,6 +19,11 @@ from hyperstyle.training.data import Pictures
 from hyperstyle.training.losses import identity_loss, perceptual_loss, pool_to, psnr
 from hyperstyle.training.perception import mixed_batch
 
+MOVED_PARAMETERS = 3
+"""How many of the renderer's parameters move at once, on average, when the effect of edits is compared."""
+SMALLEST_CHANGE = 0.2
+"""Changes of an attribute below this (`to_z` maps its range onto 3.4) are too small to be compared as shares."""
+
 
 class EncoderTask:
     """Predict the known latent of drawn pictures; later also redraw them.
@@ -135,40 +140,49 @@ class HypernetworkTask:
             styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
             y = self.generator.render(styles, resolution=resolution)
             numbers = {"px": float(resolution), "l2_0": float((y - target).square().mean())}
+        # Any pass may be the last one somebody asks for, so each has its turn at keeping edits as strong as they are.
+        tried = int(torch.randint(1, passes + 1, (), generator=generator))
+        if not c.editing or resolution < self.size:
+            tried = 0
         total: dict[str, Tensor] = {}
         loss = torch.zeros((), device=self.device)
         for step in range(1, passes + 1):
             codes = self.module.codes(small, pool_to(y.detach(), self.size))
-            total = {name: code + total[name].detach() if name in total else code for name, code in codes.items()}
+            total = self.module.add_codes({name: code.detach() for name, code in total.items()}, codes)
             deltas = self.module.deltas(total, step)
             y = self.generator.render(styles, deltas, resolution=resolution)
             l2 = (y - target).square().mean()
             loss = c.l2 * l2 + c.l1 * (y - target).abs().mean()
             numbers[f"l2_{step}"] = float(l2.detach())
+            if step == tried:
+                editing = self._edit_loss(w, z.to(self.device), y, deltas, generator)
+                loss = loss + c.editing * editing
+                numbers["edit"] = float(editing.detach())
             if step < passes:
                 loss.backward()
         # The networks that look at faces cost as much as a pass, so they judge the last picture only, once it is sharp.
         if resolution >= self.size:
             loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
             loss = loss + c.identity * identity_loss(self.identity, y, target)
-            if c.editing:
-                editing = self._edit_loss(w, z.to(self.device), y, deltas, generator)
-                loss = loss + c.editing * editing
-                numbers["edit"] = float(editing.detach())
         return loss, numbers
 
     def _edit_loss(
         self, w: Tensor, z: Tensor, y: Tensor, deltas: Mapping[str, Tensor], generator: torch.Generator
     ) -> Tensor:
-        """How differently an edit reads on the adapted generator and on the plain one, for half of the batch.
+        """How differently edits read on the adapted generator and on the plain one, for half of the batch.
 
-        The edit is the renderer's own: one parameter of each picture moves, and the mapping network says where that
-        leads in w. Without this term offsets learn to hold on to the target's pose or expression.
+        The edits are the renderer's own: some parameters of each picture move, and the mapping network says where that
+        leads in w. Without this term offsets learn to hold on to the target's pose or expression. Errors of moved
+        parameters count as shares of the wanted change, or small changes (a curl, a face's width) would be drowned by
+        large ones.
         """
         half = max(1, len(w) // 2)
-        one = torch.randint(z.shape[1], (half,), generator=generator).to(self.device)
-        size = (0.5 + torch.rand(half, generator=generator)) * (torch.randint(2, (half,), generator=generator) * 2 - 1)
-        moved = z[:half].scatter_add(1, one[:, None], size.to(self.device)[:, None])
+        mask = torch.rand(half, z.shape[1], generator=generator) < MOVED_PARAMETERS / z.shape[1]
+        size = (0.5 + torch.rand(mask.shape, generator=generator)) * (
+            torch.randint(2, mask.shape, generator=generator) * 2 - 1
+        )
+        mask = mask.to(self.device)
+        moved = z[:half] + mask * size.to(self.device)
         resolution, size_in = y.shape[-1], self.attributes.config.input_size
 
         def read(w: Tensor, deltas: Mapping[str, Tensor] | None) -> Tensor:
@@ -179,7 +193,9 @@ class HypernetworkTask:
             edited = w[:half] + self.generator.map(moved) - self.generator.map(z[:half])
             wanted = read(edited, None) - read(w[:half], None)
         got = read(edited, {name: delta[:half] for name, delta in deltas.items()})
-        return (got - self.attributes(pool_to(y[:half], size_in)) - wanted).square().sum(1).mean()
+        error = (got - self.attributes(pool_to(y[:half], size_in)) - wanted).square()
+        share = error / (wanted.square() + SMALLEST_CHANGE**2)
+        return error.sum(1).mean() + (share * mask).sum() / mask.sum().clamp(min=1)
 
     @torch.no_grad()
     def validate(self, module: Hypernetwork) -> dict[str, float]:

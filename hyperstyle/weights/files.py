@@ -12,6 +12,7 @@ from hyperstyle.errors import ForeignWeights
 from hyperstyle.tensor_file import read_tensors, write_tensors
 
 FORMAT = "hyperstyle.weights"
+COUNTER = ".num_batches_tracked"
 
 
 def save_weights(
@@ -57,19 +58,22 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, metadata
 
 
-def strict_load(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Copy weights into a network, all of them and no others.
+def strict_load(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path, assign: bool = False) -> None:
+    """Put weights into a network, all of them and no others.
+
+    Counters of batch norms matter to training with another averaging only, and may be missing.
 
     Args:
         module: The network.
         tensors: Its weights by name.
         path: Where they came from, for the message.
+        assign: Use the tensors themselves instead of copying them, so that large networks are not held twice.
 
     Raises:
         ForeignWeights: A weight is missing, left over or of another shape; the message names the first of each.
     """
     wanted = module.state_dict()
-    missing = [name for name in wanted if name not in tensors]
+    missing = [name for name in wanted if name not in tensors and not name.endswith(COUNTER)]
     unexpected = [name for name in tensors if name not in wanted]
     reshaped = [name for name in wanted if name in tensors and wanted[name].shape != tensors[name].shape]
     problems = []
@@ -88,7 +92,8 @@ def strict_load(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Pa
             f"The weights in {path} do not fit this network: {'; '.join(problems)}; "
             f"use the file that belongs to this domain."
         )
-    module.load_state_dict(dict(tensors), strict=True)
+    counters = {name: torch.zeros_like(wanted[name], device="cpu") for name in wanted if name.endswith(COUNTER)}
+    module.load_state_dict({**counters, **tensors}, strict=True, assign=assign)
 
 
 def _pack(tensor: Tensor, dtype: torch.dtype) -> Tensor:

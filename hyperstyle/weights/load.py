@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from hyperstyle.models.config import build_config
 from hyperstyle.models.embedding import EmbeddingConfig, EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork, HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.lpips import LPIPS
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder, WEncoderConfig
 from hyperstyle.weights.files import load_weights, strict_load
@@ -29,16 +31,18 @@ class DomainModels:
         generator: Draws faces.
         w_encoder: Finds the latent of a face.
         hypernetwork: Finds weight offsets.
-        identity: Says who a face is, for measuring.
-        attributes: Says what a face looks like, for measuring.
+        identity: Says who a face is, for measuring; None in a domain without such a network or its weights.
+        attributes: Says what a face looks like, for measuring; None likewise.
+        lpips: Perceptual distance as papers report it; None likewise. Where it is missing, `attributes` stands in.
     """
 
     domain: Domain
     generator: Generator
     w_encoder: WEncoder
     hypernetwork: Hypernetwork
-    identity: EmbeddingNetwork
-    attributes: EmbeddingNetwork
+    identity: EmbeddingNetwork | None = None
+    attributes: EmbeddingNetwork | None = None
+    lpips: LPIPS | None = None
 
 
 def build_generator(domain: Domain) -> Generator:
@@ -81,17 +85,26 @@ def load_models(domain: Domain, device: torch.device) -> DomainModels:
         ShapeMismatch: The sizes in the domain's row do not fit together.
     """
 
-    def ready(network: Network, part: str) -> Network:
+    def ready(build: Callable[[Domain], Network], part: str) -> Network:
         path = domain.path(part)
         tensors, _ = load_weights(path)
-        strict_load(network, tensors, path)
+        # No memory and no random numbers for parameters that the file is about to bring.
+        with torch.device("meta"):
+            network = build(domain)
+        strict_load(network, tensors, path, assign=True)
         return network.to(device).eval().requires_grad_(False)
+
+    def if_there(build: Callable[[Domain], Network], part: str, wanted: bool) -> Network | None:
+        if not wanted or (part in domain.optional and not domain.path(part).exists()):
+            return None
+        return ready(build, part)
 
     return DomainModels(
         domain=domain,
-        generator=ready(build_generator(domain), "generator"),
-        w_encoder=ready(build_w_encoder(domain), "w_encoder"),
-        hypernetwork=ready(build_hypernetwork(domain), "hypernetwork"),
-        identity=ready(build_identity(domain), "identity"),
-        attributes=ready(build_attributes(domain), "attributes"),
+        generator=ready(build_generator, "generator"),
+        w_encoder=ready(build_w_encoder, "w_encoder"),
+        hypernetwork=ready(build_hypernetwork, "hypernetwork"),
+        identity=if_there(build_identity, "identity", bool(domain.identity)),
+        attributes=if_there(build_attributes, "attributes", bool(domain.attributes)),
+        lpips=if_there(lambda _: LPIPS(), "lpips", "lpips" in domain.optional),
     )

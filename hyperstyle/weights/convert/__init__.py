@@ -1,0 +1,1 @@
+"""Foreign checkpoint formats, one file each: read safely, renamed strictly, written as this project's safetensors."""
