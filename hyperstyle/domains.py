@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -49,7 +50,10 @@ class Domain:
         hypernetwork: Configuration of the hypernetwork.
         identity: Configuration of the identity network.
         attributes: Configuration of the attribute network.
-        files: Part name -> file name inside `folder`.
+        text: Configuration of a pretrained text model; empty where the domain has a small one of its own.
+        published: Whether the weights are somebody else's, downloaded and converted instead of shipped.
+        files: Part name -> file name inside `weights`.
+        weights: Folder with the weights.
         directions: Folder with the edits' `manifest.json`.
     """
 
@@ -70,7 +74,10 @@ class Domain:
     hypernetwork: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    text: Mapping[str, Any] = field(default_factory=dict)
+    published: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
+    weights: Path = Path()
     directions: Path = Path(DIRECTIONS_FOLDER)
 
     @property
@@ -87,21 +94,37 @@ class Domain:
 
     def path(self, part: str) -> Path:
         """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
-        return self.folder / self.files[part]
+        return self.weights / self.files[part]
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """Where a domain that comes with the project lies."""
+    """Where a domain that comes with the project lies.
+
+    Attributes:
+        folder: Holds `domain.json`, and the weights where they are shipped.
+        directions: Holds the edits; None where they are converted together with downloaded weights.
+    """
 
     folder: Path
-    directions: Path
+    directions: Path | None = None
 
 
 # Directions of built-in domains sit at the repository's root, where people who add one look for them.
 BUILT_IN: dict[str, BuiltIn] = {
     "portraits": BuiltIn(PACKAGE / "weights" / "portraits", PACKAGE.parent / DIRECTIONS_FOLDER / "portraits"),
+    "ffhq": BuiltIn(PACKAGE / "weights" / "ffhq"),
+    "afhq_wild": BuiltIn(PACKAGE / "weights" / "afhq_wild"),
+    "cars": BuiltIn(PACKAGE / "weights" / "cars"),
 }
+
+
+def cache_folder() -> Path:
+    """Folder for downloaded and converted files: `$HYPERSTYLE_CACHE`, else `hyperstyle` in the user's cache folder."""
+    named = os.environ.get("HYPERSTYLE_CACHE")
+    if named:
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hyperstyle"
 
 
 def list_domains() -> list[Domain]:
@@ -140,11 +163,12 @@ def get_domain(name_or_folder: str | Path) -> Domain:
     )
 
 
-def read_domain(folder: Path, directions: Path | None = None) -> Domain:
+def read_domain(folder: Path, directions: Path | None = None, weights: Path | None = None) -> Domain:
     """Read a folder's `domain.json`.
 
     Args:
         folder: The domain's folder.
+        weights: Folder with its weights; default: the same one, or the cache for published weights.
         directions: Folder of its edits; default: the one `domain.json` names, else `folder/editing_directions`.
 
     Raises:
@@ -164,14 +188,17 @@ def read_domain(folder: Path, directions: Path | None = None) -> Domain:
         raise WeightsCorrupt(f"{path} must hold one JSON object with the domain's fields.")
     _check_record(path, record)
     named = record.pop("directions", None)
+    if weights is None:
+        weights = cache_folder() / "domains" / record["name"] if record.get("published") else folder
     if directions is None:
-        directions = folder / (named or DIRECTIONS_FOLDER)
+        directions = (weights if record.get("published") else folder) / (named or DIRECTIONS_FOLDER)
     files = {**DEFAULT_FILES, **record.pop("files", {})}
-    return Domain(**record, folder=folder, directions=directions, files=files)
+    return Domain(**record, folder=folder, directions=directions, files=files, weights=weights)
 
 
 _KINDS: dict[str, tuple[type, str]] = {
     "str": (str, "text"),
+    "bool": (bool, "true or false"),
     "int": (int, "a whole number"),
     "Path": (str, "text"),
     "Sequence[int]": (list, "a list of whole numbers"),
@@ -183,7 +210,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 def _check_record(path: Path, record: dict[str, Any]) -> None:
     """Raise `WeightsCorrupt` when the record is not what `Domain` is made from."""
-    known = {row.name: row for row in fields(Domain) if row.name != "folder"}
+    known = {row.name: row for row in fields(Domain) if row.name not in ("folder", "weights")}
     for name in record:
         if name not in known:
             raise WeightsCorrupt(f"{path} has an unknown field '{name}'; {did_you_mean(name, known)}")
@@ -194,9 +221,9 @@ def _check_record(path: Path, record: dict[str, Any]) -> None:
             continue
         kind, words = _KINDS[str(row.type)]
         value = record[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise WeightsCorrupt(f"{path}: the field '{name}' must be {words}.")
-        if isinstance(value, int) and not 1 <= value <= 4096:
+        if kind is int and not 1 <= value <= 4096:
             raise WeightsCorrupt(f"{path}: the field '{name}' must lie between 1 and 4096.")
     for name, choices in (("crop", CROPS), ("input_filter", INPUT_FILTERS)):
         if record.get(name, choices[0]) not in choices:

@@ -6,8 +6,14 @@ import json
 
 import pytest
 
-from hyperstyle.domains import BUILT_IN, get_domain, list_domains
+from hyperstyle.domains import BUILT_IN, cache_folder, get_domain, list_domains
 from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
+from hyperstyle.models.config import build_config
+from hyperstyle.models.embedding import PUBLISHED_CURRICULARFACE, EmbeddingConfig
+from hyperstyle.models.hypernetwork import HypernetworkConfig, published_hypernetwork
+from hyperstyle.models.layer_table import GeneratorConfig, published_generator
+from hyperstyle.models.w_encoder import PUBLISHED_W_ENCODER, WEncoderConfig
+from hyperstyle.pipeline import load
 
 RECORD = {"name": "mine", "title": "Mine", "resolution": 32, "input_size": 16}
 
@@ -35,8 +41,34 @@ def test_files_and_directions_can_be_named(folder):
 
 
 def test_built_in_domains_are_listed():
-    assert [row.name for row in list_domains()] == list(BUILT_IN) == ["portraits"]
+    assert [row.name for row in list_domains()] == list(BUILT_IN) == ["portraits", "ffhq", "afhq_wild", "cars"]
     assert get_domain("portraits").directions.name == "portraits"
+
+
+@pytest.mark.parametrize("name", ["ffhq", "afhq_wild", "cars"])
+def test_published_domains_are_rows_with_the_published_sizes(name):
+    domain = get_domain(name)
+    assert domain.published
+    resolution = {"ffhq": 1024}.get(name, 512)
+    assert GeneratorConfig.from_dict(domain.generator) == published_generator(resolution)
+    assert build_config(WEncoderConfig, domain.w_encoder, "") == PUBLISHED_W_ENCODER
+    assert build_config(HypernetworkConfig, domain.hypernetwork, "") == published_hypernetwork(resolution)
+    assert domain.picture_hw == ((384, 512) if name == "cars" else (resolution, resolution))
+    assert domain.input_hw == ((192, 256) if name == "cars" else (256, 256))
+    if domain.identity:
+        assert build_config(EmbeddingConfig, domain.identity, "") == PUBLISHED_CURRICULARFACE
+
+
+def test_weights_of_published_domains_lie_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("HYPERSTYLE_CACHE", str(tmp_path))
+    domain = get_domain("ffhq")
+    assert domain.path("generator") == tmp_path / "domains" / "ffhq" / "generator.safetensors"
+    assert domain.directions == tmp_path / "domains" / "ffhq" / "editing_directions"
+    with pytest.raises(WeightsMissing, match="run `python -m hyperstyle download ffhq`, or name a folder"):
+        load("ffhq", "cpu")
+    monkeypatch.delenv("HYPERSTYLE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert cache_folder() == tmp_path / "caches" / "hyperstyle"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from hyperstyle.domains import Domain
 from hyperstyle.editing.base import DEFAULT_DISENTANGLEMENT, DEFAULT_NEUTRAL, TEXT_STRENGTH_LIMIT, check_strength
+from hyperstyle.editing.pretrained_text import PretrainedTextModel, load_pretrained_text
 from hyperstyle.editing.text_model import Prompt, Suggestion, TextModel, load_text_model
 from hyperstyle.errors import BadPrompt, WeightsCorrupt, WeightsMissing
 from hyperstyle.models.layer_table import LayerSpec
@@ -43,7 +44,7 @@ class TextEditor:
         WeightsCorrupt: It was measured on another generator.
     """
 
-    def __init__(self, model: TextModel, layers: Sequence[LayerSpec]) -> None:
+    def __init__(self, model: TextModel | PretrainedTextModel, layers: Sequence[LayerSpec]) -> None:
         if model.relevance is None or model.style_std is None:
             raise WeightsMissing("The text model has no channel relevance yet; run `train relevance` for its domain.")
         widths = {layer.name: layer.in_channels for layer in layers if not layer.is_to_rgb}
@@ -68,7 +69,8 @@ class TextEditor:
             WeightsMissing: The domain has no text model, or its channel relevance was never measured.
             WeightsCorrupt: The file is damaged or fits another generator (also `ForeignWeights`).
         """
-        return cls(load_text_model(domain.path("text"), generator.w_avg.device), generator.layers)
+        read = load_pretrained_text if domain.text else load_text_model
+        return cls(read(domain.path("text"), generator.w_avg.device), generator.layers)
 
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:

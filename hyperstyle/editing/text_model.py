@@ -431,7 +431,7 @@ class TextModel:
             BadPrompt: Empty, without any word, or too long.
             UnknownPrompt: None of its words that ask for something is known; carries suggestions.
         """
-        words = split_words(_check(prompt))
+        words = split_words(check_prompt(prompt))
         if not words:
             raise BadPrompt("The prompt holds no words; describe a face, for example 'a smiling face'.")
         words = self._replace_synonyms(words)
@@ -486,7 +486,7 @@ class TextModel:
         return f"The text model does not know {words}; it knows faces only, for example {examples}.", suggestions
 
 
-def _check(prompt: str) -> str:
+def check_prompt(prompt: str) -> str:
     """Refuse prompts that cannot be read at all."""
     if not isinstance(prompt, str) or not prompt.strip():
         raise BadPrompt("The prompt is empty; describe a face, for example 'a smiling face'.")

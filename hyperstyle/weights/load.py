@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hyperstyle.domains import Domain
+from hyperstyle.errors import WeightsMissing
 from hyperstyle.models.config import build_config
 from hyperstyle.models.embedding import EmbeddingConfig, EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork, HypernetworkConfig
@@ -84,6 +85,12 @@ def load_models(domain: Domain, device: torch.device) -> DomainModels:
         ForeignWeights: A weights file belongs to something else.
         ShapeMismatch: The sizes in the domain's row do not fit together.
     """
+    missing = [part for part in ("generator", "w_encoder", "hypernetwork") if not domain.path(part).exists()]
+    if domain.published and missing:
+        raise WeightsMissing(
+            f"The weights of '{domain.name}' are not on this machine; run `python -m hyperstyle download "
+            f"{domain.name}`, or name a folder that holds the published files with --weights FOLDER."
+        )
 
     def ready(build: Callable[[Domain], Network], part: str) -> Network:
         path = domain.path(part)
