@@ -60,6 +60,18 @@ class ForeignWeights(HyperStyleError):
     """A readable weights file that was made for something else."""
 
 
+class UnknownWeights(UsageError):
+    """No published weights of that name; the message suggests the nearest."""
+
+
+class ChecksumMismatch(HyperStyleError):
+    """A file has the right name but other contents than the published one."""
+
+
+class DownloadFailed(HyperStyleError):
+    """A published file could not be fetched from anywhere; the message says what each place answered."""
+
+
 class WrongDomain(UsageError):
     """An inversion or recipe made in one domain was handed to another."""
 

@@ -137,7 +137,7 @@ class HypernetworkTraining:
     l1: float = 1.0
     perceptual: float = 0.5
     identity: float = 0.3
-    editing: float = 0.5
+    editing: float = 1.0
 
 
 @dataclass(frozen=True)

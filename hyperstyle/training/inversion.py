@@ -13,6 +13,7 @@ from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.models.w_encoder import WEncoder
+from hyperstyle.synthetic.parameters import PARAMETERS
 from hyperstyle.training.augment import photographic, textured
 from hyperstyle.training.config import EncoderTraining, HypernetworkTraining
 from hyperstyle.training.data import Pictures
@@ -21,8 +22,12 @@ from hyperstyle.training.perception import mixed_batch
 
 MOVED_PARAMETERS = 3
 """How many of the renderer's parameters move at once, on average, when the effect of edits is compared."""
+STUBBORN = {"hair_curl": 6.0, "pitch": 3.0}
+"""Parameters whose edits offsets weaken most (see docs/results.md) move more often, by these factors."""
 SMALLEST_CHANGE = 0.2
 """Changes of an attribute below this (`to_z` maps its range onto 3.4) are too small to be compared as shares."""
+OTHER_CHANGES = 0.25
+"""Weight of all differences between the two edits beside what the moved parameters fall short by."""
 
 
 class EncoderTask:
@@ -172,12 +177,13 @@ class HypernetworkTask:
         """How differently edits read on the adapted generator and on the plain one, for half of the batch.
 
         The edits are the renderer's own: some parameters of each picture move, and the mapping network says where that
-        leads in w. Without this term offsets learn to hold on to the target's pose or expression. Errors of moved
-        parameters count as shares of the wanted change, or small changes (a curl, a face's width) would be drowned by
-        large ones.
+        leads in w. Without this term offsets learn to hold on to the target's pose or expression. What a moved
+        parameter falls short by counts as a share of the wanted change, or small changes (a curl, a face's width)
+        would be drowned by large ones.
         """
         half = max(1, len(w) // 2)
-        mask = torch.rand(half, z.shape[1], generator=generator) < MOVED_PARAMETERS / z.shape[1]
+        often = torch.tensor([STUBBORN.get(row.name, 1.0) for row in PARAMETERS])
+        mask = torch.rand(half, z.shape[1], generator=generator) < often * (MOVED_PARAMETERS / z.shape[1])
         size = (0.5 + torch.rand(mask.shape, generator=generator)) * (
             torch.randint(2, mask.shape, generator=generator) * 2 - 1
         )
@@ -193,9 +199,11 @@ class HypernetworkTask:
             edited = w[:half] + self.generator.map(moved) - self.generator.map(z[:half])
             wanted = read(edited, None) - read(w[:half], None)
         got = read(edited, {name: delta[:half] for name, delta in deltas.items()})
-        error = (got - self.attributes(pool_to(y[:half], size_in)) - wanted).square()
-        share = error / (wanted.square() + SMALLEST_CHANGE**2)
-        return error.sum(1).mean() + (share * mask).sum() / mask.sum().clamp(min=1)
+        change = got - self.attributes(pool_to(y[:half], size_in))
+        judged = mask & (wanted.abs() > SMALLEST_CHANGE)
+        shortfall = F.relu(1 - change / torch.where(judged, wanted, torch.ones_like(wanted))).square()
+        short = (shortfall * judged).sum() / judged.sum().clamp(min=1)
+        return OTHER_CHANGES * (change - wanted).square().sum(1).mean() + short
 
     @torch.no_grad()
     def validate(self, module: Hypernetwork) -> dict[str, float]:
