@@ -1,0 +1,63 @@
+"""Domain adaptation: a face's offsets on another generator that was fine-tuned from the same one (toons, sketches).
+
+    w_plus  from ReStyle (or the W encoder where there is none)   -> what the face is like
+    offsets from HyperStyle, layers of 128 px and up only         -> what makes it this person
+    both rendered by the fine-tuned generator
+
+Source: HyperStyle (arXiv 2111.15666), section 5.3, and its released script.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hyperstyle.errors import ShapeMismatch
+from hyperstyle.latents import Deltas, Inversion
+from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.stylegan2 import Generator, Noise
+
+FINE_PX = 128
+"""Offsets of coarser layers belong to the photo's world, not to the fine-tuned one, and are left out."""
+
+
+def fine_offsets(hypernetwork: Hypernetwork, inversion: Inversion, from_px: int = FINE_PX) -> dict[str, Tensor]:
+    """Return an inversion's offsets of the fine layers.
+
+    Args:
+        hypernetwork: The one that made the inversion.
+        inversion: A refined one; an encoder's has no offsets.
+        from_px: Lowest output resolution of the layers kept.
+
+    Returns:
+        Offsets by layer name, on the hypernetwork's device.
+    """
+    rows = {row.name: row for row in hypernetwork.tuned}
+    device = next(hypernetwork.parameters()).device
+    kept = {name: code.to(device) for name, code in inversion.codes.items() if rows[name].resolution >= from_px}
+    return hypernetwork.deltas(kept, steps=inversion.steps)
+
+
+@torch.no_grad()
+def stylise(fine_tuned: Generator, w_plus: Tensor, offsets: Deltas, noise: Noise = "random") -> Tensor:
+    """Draw faces with a fine-tuned generator.
+
+    Args:
+        fine_tuned: Of the same sizes as the generator the latents and offsets were made for.
+        w_plus: (B, L, w_dim).
+        offsets: From `fine_offsets`.
+        noise: As in `Generator.render`; the released script draws it anew.
+
+    Returns:
+        (B, 3, R, R), nominally in [-1, 1].
+
+    Raises:
+        ShapeMismatch: The generator has other sizes.
+    """
+    if w_plus.shape[1:] != (fine_tuned.num_ws, fine_tuned.config.w_dim):
+        raise ShapeMismatch(
+            f"The fine-tuned generator reads latents of shape ({fine_tuned.num_ws}, {fine_tuned.config.w_dim}), not "
+            f"{tuple(w_plus.shape[1:])}; it must come from the same generator as the face."
+        )
+    styles = fine_tuned.to_styles(w_plus.to(fine_tuned.w_avg.device))
+    return fine_tuned.render(styles, offsets, noise=noise)

@@ -1,0 +1,114 @@
+"""Encoders into W+, ReStyle's loop and domain adaptation, on the tiny domain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import GENERATOR, PAIR_TRUNK, RESOLUTION, TRUNK, make_tiny_domain, tiny_models
+
+from hyperstyle.errors import ShapeMismatch, UsageError
+from hyperstyle.inversion import METHODS
+from hyperstyle.inversion.adaptation import fine_offsets, stylise
+from hyperstyle.inversion.restyle import RESTYLE_STEPS
+from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.style_encoders import StyleEncoder, StyleEncoderConfig
+from hyperstyle.models.stylegan2 import Generator
+
+DEEP = replace(TRUNK, widths=(6, 8, 10), units=(1, 1, 1), strides=(2, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tiny_models(tmp_path_factory.mktemp("domain"))[1]
+
+
+@pytest.fixture
+def target():
+    return torch.rand(2, 3, RESOLUTION, RESOLUTION, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def networks(models, **config):
+    sizes = StyleEncoderConfig(
+        **{"trunk": DEEP, "num_ws": models.generator.num_ws, "w_dim": 16, "input_size": 16, **config}
+    )
+    torch.manual_seed(0)
+    encoder = StyleEncoder(sizes).eval()
+    encoder.w_avg.copy_(models.generator.w_avg)
+    return SimpleNamespace(domain=models.domain, generator=models.generator, style_encoder=encoder)
+
+
+def test_one_pass_gives_the_average_plus_what_the_encoder_says(models, target):
+    given = networks(models)
+    seen = []
+    inversion = METHODS["restyle"](given).invert(target, lambda step, picture: seen.append((step, picture)))
+    assert [step for step, _ in seen] == [0, 1]
+    small = torch.nn.functional.avg_pool2d(target, 2)
+    with torch.no_grad():
+        expected = given.style_encoder(small) + given.generator.w_avg
+    assert torch.allclose(inversion.w_plus, expected, atol=1e-6)
+    assert inversion.codes == {}
+    # Rows differ: this is W+, not W.
+    assert float((inversion.w_plus[:, 0] - inversion.w_plus[:, -1]).abs().max()) > 1e-3
+
+
+def test_restyle_sees_its_own_result(models, target):
+    given = networks(models, trunk=replace(DEEP, in_channels=6), reads="last")
+    pictures = []
+    inversion = METHODS["restyle"](given, steps=2).invert(target, lambda _, picture: pictures.append(picture))
+    small = torch.nn.functional.avg_pool2d(target, 2)
+    w_plus = given.generator.w_avg.expand(2, given.generator.num_ws, -1)
+    with torch.no_grad():
+        for _ in range(2):
+            drawn = given.generator.render(given.generator.to_styles(w_plus))
+            pair = torch.cat((small, torch.nn.functional.avg_pool2d(drawn, 2)), dim=1)
+            w_plus = w_plus + given.style_encoder(pair)
+    assert torch.allclose(inversion.w_plus, w_plus, atol=1e-5)
+    assert len(pictures) == 3
+    silent = METHODS["restyle"](given, steps=2).invert(target)
+    assert torch.equal(silent.w_plus, inversion.w_plus)
+
+
+def test_the_number_of_passes_fits_the_encoder(models):
+    once, often = networks(models), networks(models, trunk=replace(DEEP, in_channels=6), reads="last")
+    assert METHODS["restyle"](often).steps == RESTYLE_STEPS
+    with pytest.raises(UsageError, match="does not look at its own result"):
+        METHODS["restyle"](once, steps=2)
+    with pytest.raises(UsageError, match="1 or more"):
+        METHODS["restyle"](often, steps=0)
+
+
+def test_e4e_rows_are_offsets_from_the_first(models):
+    plain, offsets = (networks(models, combine=combine).style_encoder for combine in ("rows", "offsets"))
+    x = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        rows, combined = plain(x), offsets(x)
+    assert torch.allclose(combined[:, 0], rows[:, 0])
+    assert torch.allclose(combined[:, 1:], rows[:, 1:] + rows[:, :1], atol=1e-6)
+
+
+def test_pyramids_need_three_stages(models):
+    with pytest.raises(ShapeMismatch, match="three stages"):
+        networks(models, trunk=replace(PAIR_TRUNK, in_channels=3))
+
+
+def test_adaptation_keeps_only_fine_offsets(models, target, tmp_path):
+    inversion = METHODS["hyperstyle"](models, steps=2).invert(target)
+    kept = fine_offsets(models.hypernetwork, inversion, from_px=32)
+    assert set(kept) == {"convs.4", "convs.5"}
+    everything = models.hypernetwork.deltas(inversion.codes, steps=2)
+    for name, offset in kept.items():
+        assert torch.allclose(offset, everything[name])
+    other = tiny_models(make_tiny_domain(tmp_path / "other", seed=1))[1].generator
+    drawn = stylise(other, inversion.w_plus, kept, noise="const")
+    assert torch.allclose(drawn, other.render(other.to_styles(inversion.w_plus), kept))
+    assert not torch.allclose(stylise(other, inversion.w_plus, kept), drawn)  # fresh noise by default
+
+
+def test_adaptation_refuses_another_generators_sizes(models, target):
+    inversion = METHODS["hyperstyle"](models, steps=1).invert(target)
+    small = Generator(GeneratorConfig.from_dict({**GENERATOR.to_dict(), "resolution": 16}))
+    with pytest.raises(ShapeMismatch, match="must come from the same generator"):
+        stylise(small, inversion.w_plus, {})
