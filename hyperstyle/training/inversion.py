@@ -22,7 +22,7 @@ from hyperstyle.training.perception import mixed_batch
 
 MOVED_PARAMETERS = 3
 """How many of the renderer's parameters move at once, on average, when the effect of edits is compared."""
-STUBBORN = {"hair_curl": 6.0, "pitch": 3.0}
+STUBBORN = {"hair_curl": 12.0, "pitch": 4.0}
 """Parameters whose edits offsets weaken most (see docs/results.md) move more often, by these factors."""
 SMALLEST_CHANGE = 0.2
 """Changes of an attribute below this (`to_z` maps its range onto 3.4) are too small to be compared as shares."""
