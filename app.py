@@ -17,9 +17,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """Read the command line; wrong flags end the program with exit code 2."""
     parser = argparse.ArgumentParser(
         description="Serve the HyperStyle page: drop in a photo, see the face rebuilt, drag it somewhere else.",
-        epilog="Examples:  python app.py    python app.py --port 7900    python app.py --domain my_domain --device cpu",
+        epilog="Examples:  python app.py    python app.py --port 7900    python app.py --domain ffhq --weights ~/files",
     )
     parser.add_argument("--domain", default="portraits", help="a built-in domain or a folder (default: portraits)")
+    parser.add_argument("--weights", metavar="FOLDER", help="for published domains: folder with their files")
     parser.add_argument(
         "--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="where to compute (default: auto)"
     )
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ports.check_port(host, port)
 
         from hyperstyle import load
+        from hyperstyle.demo import create_demo, get_weights, serve
 
-        pipeline = load(options.domain, options.device)
-
-        from hyperstyle.demo import create_demo, serve
+        get_weights(options.domain, options.weights, host, port)
+        pipeline = load(options.domain, options.device, options.weights)
 
         serve(create_demo(pipeline), host, port)
     except HyperStyleError as error:

@@ -36,6 +36,7 @@ def benchmark(
     device: str = "auto",
     random_weights: bool = False,
     repeats: int = 15,
+    weights: str | Path | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Time every stage.
@@ -44,6 +45,7 @@ def benchmark(
         domain: Name or folder.
         device: As in `device.resolve_device`.
         random_weights: Use untrained networks of the same sizes, so that no weights file is needed.
+        weights: For published domains: folder with their files.
         repeats: Timed runs per stage, after two that do not count.
         on_stage: Called with each stage's name when it is done.
 
@@ -52,7 +54,7 @@ def benchmark(
         within this many milliseconds of each other) and `runs`.
     """
     set_threads()
-    pipeline = random_pipeline(get_domain(domain), device) if random_weights else load(domain, device)
+    pipeline = random_pipeline(get_domain(domain), device) if random_weights else load(domain, device, weights)
     rows = []
     for name, work in _stages(pipeline).items():
         rows.append({"name": name, **_time(work, repeats, pipeline.device)})

@@ -223,15 +223,14 @@ def _check_record(path: Path, record: dict[str, Any]) -> None:
         value = record[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise WeightsCorrupt(f"{path}: the field '{name}' must be {words}.")
-        if kind is int and not 1 <= value <= 4096:
+        if kind is int and isinstance(value, int) and not 1 <= value <= 4096:
             raise WeightsCorrupt(f"{path}: the field '{name}' must lie between 1 and 4096.")
     for name, choices in (("crop", CROPS), ("input_filter", INPUT_FILTERS)):
         if record.get(name, choices[0]) not in choices:
             raise WeightsCorrupt(f"{path}: the field '{name}' must be {' or '.join(choices)}.")
-    rows = record.get("visible_rows", [])
-    if rows and not (
-        len(rows) == 2 and all(type(row) is int for row in rows) and 0 <= rows[0] < rows[1] <= record["resolution"]
-    ):
+    rows: list[Any] = record.get("visible_rows", [])
+    whole = all(type(row) is int for row in rows)
+    if rows and not (whole and len(rows) == 2 and 0 <= rows[0] < rows[1] <= record["resolution"]):
         raise WeightsCorrupt(
             f"{path}: the field 'visible_rows' must hold two rows of the generator's picture, in order."
         )

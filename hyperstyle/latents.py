@@ -20,7 +20,9 @@ Deltas = Mapping[str, Tensor]
 """Relative weight offsets by layer name, broadcastable to (B, out, in, k, k): weight x (1 + delta) is used."""
 
 FORMAT = "hyperstyle.inversion"
-VERSION = "1"
+VERSION = "2"
+# Version 1 kept every row of the latent.
+READABLE = ("1", "2")
 CODE_PREFIX = "codes."
 
 
@@ -90,11 +92,24 @@ class Inversion:
     def save(self, path: str | Path) -> None:
         """Write the inversion to a safetensors file, completely or not at all.
 
+        A latent whose rows are all equal, as every W encoder's are, is kept as one row.
+
         Raises:
             CannotWrite: The folder is missing, not writable, or the disk is full.
         """
-        tensors = {"w_plus": self.w_plus, **{CODE_PREFIX + name: code for name, code in self.codes.items()}}
-        header = {"format": FORMAT, "version": VERSION, "domain": self.domain, "steps": str(self.steps)}
+        first = self.w_plus[:, :1]
+        one = torch.equal(self.w_plus, first.expand_as(self.w_plus))
+        tensors = {
+            "w_plus": first.clone() if one else self.w_plus,
+            **{CODE_PREFIX + name: code for name, code in self.codes.items()},
+        }
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "domain": self.domain,
+            "steps": str(self.steps),
+            "rows": str(self.w_plus.shape[1]),
+        }
         write_tensors(path, tensors, header)
 
     @classmethod
@@ -114,10 +129,10 @@ class Inversion:
         tensors, header = read_tensors(path)
         if header.get("format") != FORMAT:
             raise ForeignWeights(f"The file {path} is not a saved face; make one with `invert`.")
-        if header.get("version") != VERSION:
+        if header.get("version") not in READABLE:
             raise ForeignWeights(
-                f"The file {path} was saved in version {header.get('version')} of the format, and only version "
-                f"{VERSION} is understood; update this program or invert the photo again."
+                f"The file {path} was saved in version {header.get('version')} of the format, and only versions up to "
+                f"{VERSION} are understood; update this program or invert the photo again."
             )
         made_in = header.get("domain", "")
         if domain is not None and made_in != domain:
@@ -128,8 +143,11 @@ class Inversion:
         codes = {
             name.removeprefix(CODE_PREFIX): tensor for name, tensor in tensors.items() if name.startswith(CODE_PREFIX)
         }
+        w_plus, rows = tensors["w_plus"], header.get("rows", "")
+        if w_plus.ndim == 3 and w_plus.shape[1] == 1 and re.fullmatch("[0-9]{1,2}", rows):
+            w_plus = w_plus.expand(-1, int(rows), -1)
         try:
-            return cls(tensors["w_plus"], codes, int(steps), made_in)
+            return cls(w_plus, codes, int(steps), made_in)
         except ShapeMismatch as error:
             raise WeightsCorrupt(f"The file {path} cannot be used: {error}") from error
 

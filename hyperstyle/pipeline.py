@@ -32,6 +32,7 @@ from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.base import visible
 from hyperstyle.latents import Deltas, Inversion, Styles
+from hyperstyle.published import prepare
 from hyperstyle.weights.load import DomainModels, load_models
 
 if TYPE_CHECKING:
@@ -43,26 +44,36 @@ MAX_OFFSET_STRENGTH = 4.0
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
-def load(domain: str | Path = "portraits", device: str = "auto") -> HyperStyle:
+def load(
+    domain: str | Path = "portraits",
+    device: str = "auto",
+    weights: str | Path | None = None,
+    on_part: Callable[[str], None] | None = None,
+) -> HyperStyle:
     """Load a domain's models, ready to use.
 
     Args:
         domain: Name of a built-in domain, or a folder with a `domain.json`.
         device: "auto", "cpu", "cuda" or "mps".
+        weights: For published domains: a folder with their files, converted on first use; default: the one the
+            variable HYPERSTYLE_WEIGHTS names, else what was downloaded.
+        on_part: Called with file names before each is converted.
 
     Raises:
         UnknownDomain: There is no such domain.
         WeightsMissing: A weights file is not there (also `WeightsCorrupt`, `ForeignWeights`).
         DeviceMissing: This machine lacks the device.
+        UsageError: `weights` is given for a domain that brings its own, or there is no such folder.
     """
     set_threads()
-    row = get_domain(domain)
-    return HyperStyle(row, load_models(row, resolve_device(device)))
+    place = resolve_device(device)
+    row = prepare(get_domain(domain), weights, on_part)
+    return HyperStyle(row, load_models(row, place))
 
 
-def list_edits(domain: str | Path = "portraits") -> list[EditRow]:
-    """List the edits a domain offers, without loading its models."""
-    directions = _read_directions(get_domain(domain))
+def list_edits(domain: str | Path = "portraits", weights: str | Path | None = None) -> list[EditRow]:
+    """List the edits a domain offers, without loading its models; `weights` as in `load`."""
+    directions = _read_directions(prepare(get_domain(domain), weights))
     return list(directions.rows) if directions else []
 
 

@@ -115,7 +115,8 @@ def test_to_rgb_layers_and_hypernetworks_without_sharing() -> None:
 )
 def test_published_sizes_have_the_published_parameter_counts(resolution: int, to_rgb: bool, parameters: int) -> None:
     with torch.device("meta"):
-        hypernetwork = Hypernetwork(published_hypernetwork(resolution, [] if to_rgb else None), published_generator(resolution))
+        config = published_hypernetwork(resolution, [] if to_rgb else None)
+        hypernetwork = Hypernetwork(config, published_generator(resolution))
     assert sum(p.numel() for p in hypernetwork.parameters()) == parameters
     assert sum(isinstance(block, OwnSlot) and not row.is_to_rgb for row, block in blocks(hypernetwork)) + 9 == sum(
         not row.is_to_rgb for row in hypernetwork.tuned

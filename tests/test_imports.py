@@ -19,10 +19,11 @@ LAYERS = {
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(("inversion", "editing", "alignment", "weights", "synthetic", "metrics"), 2),
-    "pipeline": 3,
-    **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 4),
-    "cli": 5,
-    **dict.fromkeys(("__main__", "app"), 6),
+    "published": 3,
+    "pipeline": 4,
+    **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 5),
+    "cli": 6,
+    **dict.fromkeys(("__main__", "app"), 7),
 }
 # Library -> where it may be imported, as the start of a path.
 ROOMS = {

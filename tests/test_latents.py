@@ -56,8 +56,33 @@ def test_one_face_of_a_batch(inversion: Inversion) -> None:
 def test_published_size_is_about_36_kilobytes(tmp_path: Path) -> None:
     codes = {f"convs.{i}": torch.randn(1, 512) for i in range(17)}
     Inversion(torch.randn(1, 1, 512).expand(1, 18, 512), codes, 5, "ffhq").save(tmp_path / "face.safetensors")
-    # 17 codes are 35 KB; the latent's 18 rows add as much again, though they are equal here.
-    assert (tmp_path / "face.safetensors").stat().st_size < 75_000
+    # 17 codes and one row of the latent, 2 KB each.
+    assert (tmp_path / "face.safetensors").stat().st_size < 40_000
+
+
+def test_equal_rows_are_kept_once(tmp_path: Path) -> None:
+    w = torch.randn(2, 1, 512)
+    codes = {f"convs.{i}": torch.randn(2, 512) for i in range(17)}
+    pivot = Inversion(w.expand(-1, 18, -1), codes, steps=5, domain="ffhq")
+    pivot.face(0).save(tmp_path / "face.safetensors")
+    assert (tmp_path / "face.safetensors").stat().st_size < 40_000
+    pivot.save(tmp_path / "faces.safetensors")
+    assert torch.equal(Inversion.load(tmp_path / "faces.safetensors").w_plus, pivot.w_plus)
+
+
+def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:
+    w_plus = torch.randn(1, 4, 6)
+    header = {"format": "hyperstyle.inversion", "version": "1", "domain": "tiny", "steps": "0"}
+    write_tensors(tmp_path / "old.safetensors", {"w_plus": w_plus}, header)
+    assert torch.equal(Inversion.load(tmp_path / "old.safetensors").w_plus, w_plus)
+
+
+def test_separable_layers_keep_a_code_per_step(tmp_path: Path) -> None:
+    kept = Inversion(torch.zeros(1, 4, 6), {"convs.2": torch.randn(1, 3, 5)}, 3, "tiny")
+    kept.save(tmp_path / "face.safetensors")
+    assert torch.equal(Inversion.load(tmp_path / "face.safetensors").codes["convs.2"], kept.codes["convs.2"])
+    with pytest.raises(ShapeMismatch, match="codes of 3 steps, not of 2"):
+        Inversion(torch.zeros(1, 4, 6), {"convs.2": torch.randn(1, 3, 5)}, 2, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +117,8 @@ def test_files_that_are_no_inversions(inversion: Inversion, tmp_path: Path) -> N
     write_tensors(path, {"w_plus": w_plus}, {"format": "hyperstyle.weights"})
     with pytest.raises(ForeignWeights, match="not a saved face"):
         Inversion.load(path)
-    write_tensors(path, {"w_plus": w_plus}, {**good, "version": "2"})
-    with pytest.raises(ForeignWeights, match="version 2"):
+    write_tensors(path, {"w_plus": w_plus}, {**good, "version": "3"})
+    with pytest.raises(ForeignWeights, match="version 3"):
         Inversion.load(path)
     write_tensors(path, {"w_plus": w_plus}, {**good, "steps": "-1"})
     with pytest.raises(WeightsCorrupt, match="number of steps"):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption
+from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 
 if TYPE_CHECKING:
     from hyperstyle.domains import Domain
@@ -31,15 +31,17 @@ def domains(device: DeviceOption = "auto") -> None:  # taken by every command; h
     Console().print(table)
 
 
-def edits(domain: DomainOption = "portraits", device: DeviceOption = "auto") -> None:
+def edits(domain: DomainOption = "portraits", weights: WeightsOption = None, device: DeviceOption = "auto") -> None:
     """List the edits a domain offers, with their units and ranges."""
     from hyperstyle.device import resolve_device
+    from hyperstyle.domains import get_domain
     from hyperstyle.pipeline import list_edits
 
     resolve_device(device)
-    rows = list_edits(domain)
+    rows = list_edits(domain, weights)
     if not rows:
-        print(f"The domain '{domain}' has no edits yet; make them with: python -m hyperstyle train directions")
+        way = "download " + domain if get_domain(domain).published else "train directions"
+        print(f"The domain '{domain}' has no edits yet; get them with: python -m hyperstyle {way}")
         return
     table = _table("name", "range", "unit", "what it does")
     for row in rows:

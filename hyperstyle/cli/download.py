@@ -76,7 +76,20 @@ def download(
     with _bars() as on_progress, shared.log_to_stderr():
         paths = download_set(weights_set, extras, folder, weights, offline, on_progress)
     _print_summary(weights_set.files(extras), paths)
+    _convert(name, paths)
     return None
+
+
+def _convert(name: str, paths: Mapping[str, Path]) -> None:
+    """Make the files ready to load, so that the first start does not have to."""
+    from hyperstyle.domains import BUILT_IN, get_domain
+    from hyperstyle.published import install
+
+    if name not in BUILT_IN:  # a set of files that belongs to no domain
+        return
+    with shared.progress("converting") as bar:
+        domain = install(get_domain(name), paths, lambda files: bar.advance(f"converting {files}"))
+    print(f"Ready: python app.py --domain {domain.name}")
 
 
 def _chosen(text: bool, metrics: bool, compare: bool) -> Iterator[Extra]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsOption
+from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsOption, WeightsOption
 from hyperstyle.errors import BadStrength, UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def invert(
     ] = None,
     face: FaceOption = "largest",
     domain: DomainOption = "portraits",
+    weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Rebuild a face with the generator and save it in a small file that `edit` opens."""
@@ -94,7 +95,7 @@ def invert(
     watch = shared.Stopwatch()
     opened = open_photo(photo)
     seconds = {"open": watch.lap()}
-    pipeline = shared.load_pipeline(domain, device)
+    pipeline = shared.load_pipeline(domain, device, weights)
     seconds["load"] = watch.lap()
     with shared.progress("finding the face"):
         aligned = pipeline.align(opened, wanted)
@@ -144,6 +145,7 @@ def edit(
     steps: StepsOption = None,
     face: FaceOption = "largest",
     domain: DomainOption = "portraits",
+    weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Change a face with sliders and words, and save the picture."""
@@ -163,7 +165,7 @@ def edit(
 
     inversion = Inversion.load(source) if saved else None
     photo = None if saved else open_photo(source)
-    pipeline = shared.load_pipeline(domain, device)
+    pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_edits(edits, prompts, offset_strength)
     if inversion is None:
         assert photo is not None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption
+from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.errors import UsageError
 
 PHOTO_SEED, PHOTO_PX = 1_000_000, 512  # whose portrait the page is timed with
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     domain: DomainOption = "portraits",
+    weights: WeightsOption = None,
     n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
     faces: Annotated[
@@ -45,7 +46,7 @@ def evaluate(
     """Measure a domain on held-out pictures and write a page of results."""
     shared.make_folder(out.parent)
     shared.check_folder(out)
-    pipeline = shared.load_pipeline(domain, device)
+    pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle import evaluation
 
     with shared.progress("measuring", len(evaluation.QUESTIONS) + bool(faces)) as bar:
@@ -58,6 +59,7 @@ def evaluate(
 
 def benchmark(
     domain: DomainOption = "portraits",
+    weights: WeightsOption = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Time untrained networks of the same sizes.")
     ] = False,
@@ -75,19 +77,19 @@ def benchmark(
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
-        results = timing.benchmark(domain, device, random_weights, on_stage=lambda _: bar.advance())
+        results = timing.benchmark(domain, device, random_weights, weights=weights, on_stage=lambda _: bar.advance())
     if browser:
-        results["page"] = _time_page(domain, device)
+        results["page"] = _time_page(domain, device, weights)
     if out is not None:
         shared.write_json(out, results)
     print(json.dumps(results, indent=2))
 
 
-def _time_page(domain: str, device: str) -> dict[str, Any]:
+def _time_page(domain: str, device: str, weights: Path | None) -> dict[str, Any]:
     from hyperstyle.synthetic.parameters import sample_parameters
     from hyperstyle.synthetic.renderer import render
 
-    pipeline = shared.load_pipeline(domain, device)
+    pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle.demo.timing import time_page
     from hyperstyle.images import save_picture, to_photo
 

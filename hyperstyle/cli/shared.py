@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 DomainOption = Annotated[
     str, typer.Option("--domain", help="Name of a built-in domain, or a folder with a domain.json.", metavar="NAME")
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        help="For published domains: folder with their files. Default: HYPERSTYLE_WEIGHTS.",
+        metavar="FOLDER",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="DEVICE")]
 FaceOption = Annotated[
     str, typer.Option("--face", help="largest, or a number counted from 0 in order of size.", metavar="FACE")
@@ -38,12 +46,12 @@ def examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *(f"python -m hyperstyle {line}".replace("[", r"\[") for line in lines)])
 
 
-def load_pipeline(domain: str, device: str) -> HyperStyle:
+def load_pipeline(domain: str, device: str, weights: Path | None = None) -> HyperStyle:
     """Load a domain behind a spinner."""
-    with progress("loading the models"):
+    with progress("loading the models") as bar:
         from hyperstyle.pipeline import load
 
-        return load(domain, device)
+        return load(domain, device, weights, on_part=lambda files: bar.advance(f"converting {files}, once"))
 
 
 class Bar:

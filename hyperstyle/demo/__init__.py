@@ -9,12 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hyperstyle.demo.first_start import get_weights
     from hyperstyle.demo.layout import create_demo
     from hyperstyle.demo.serving import launch, serve
 
-__all__ = ["create_demo", "launch", "serve"]
+__all__ = ["create_demo", "get_weights", "launch", "serve"]
 
 _HOMES = {
+    "get_weights": "hyperstyle.demo.first_start",
     "create_demo": "hyperstyle.demo.layout",
     "launch": "hyperstyle.demo.serving",
     "serve": "hyperstyle.demo.serving",

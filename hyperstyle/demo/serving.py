@@ -16,13 +16,16 @@ from hyperstyle.errors import PortTaken
 from hyperstyle.images import MAX_FILE_BYTES
 
 
-def launch(demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, **options: Any) -> str:
+def launch(
+    demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, head_marker: str = "", **options: Any
+) -> str:
     """Serve the page.
 
     Args:
         demo: From `create_demo`.
         host: Address to listen on; 0.0.0.0 for every network this machine is in.
         port: Port to listen on.
+        head_marker: More HTML for the head of the page.
         options: More arguments of `gr.Blocks.launch`, such as `prevent_thread_lock`.
 
     Returns:
@@ -38,7 +41,7 @@ def launch(demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *
         "server_port": port,
         "theme": theme(),
         "css": css(),
-        "head": HEAD,
+        "head": HEAD + head_marker,
         "favicon_path": STATIC / "favicon.svg",
         "share": False,
         "run_history": False,

@@ -163,7 +163,8 @@ class TextEditor:
         """
         with torch.no_grad():
             delta = F.normalize(self.model.embed_prompt(text) - self.model.embed_prompt(neutral), dim=0)
-            return global_direction(self._relevance, delta, disentanglement) * self._std
+            # Rows of layers that edits leave alone take part in choosing channels, and end there.
+            return global_direction(self._relevance, delta, disentanglement)[: len(self._std)] * self._std
 
     def _split(self, channels: Tensor) -> tuple[Tensor, ...]:
         """Hand each layer its channels."""
