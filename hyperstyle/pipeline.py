@@ -16,6 +16,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,7 +32,10 @@ from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.base import visible
-from hyperstyle.latents import Deltas, Inversion, Styles
+from hyperstyle.latents import Inversion, Styles
+from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
+from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
+from hyperstyle.models.precision import fast_dtype
 from hyperstyle.published import prepare
 from hyperstyle.weights.load import DomainModels, load_models
 
@@ -95,6 +99,31 @@ def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) ->
     return faces[index]
 
 
+@dataclass(frozen=True)
+class FastModels:
+    """The networks that pictures go through, arranged for speed; each is held against its plain twin by tests.
+
+    Attributes:
+        domain: The row they were built from.
+        generator, w_encoder, hypernetwork: As in `DomainModels`.
+    """
+
+    domain: Domain
+    generator: FastSynthesis
+    w_encoder: FastWEncoder
+    hypernetwork: FastHypernetwork
+
+    @classmethod
+    def of(cls, models: DomainModels, dtype: torch.dtype) -> FastModels:
+        """Arrange a domain's networks; float32 ones share most of their memory with the plain ones."""
+        return cls(
+            models.domain,
+            FastSynthesis(models.generator, dtype),
+            FastWEncoder(models.w_encoder, dtype),
+            FastHypernetwork(models.hypernetwork, dtype),
+        )
+
+
 class HyperStyle:
     """One domain's models behind five verbs: align, invert, render, paste_back, measure.
 
@@ -103,15 +132,20 @@ class HyperStyle:
     Args:
         domain: The row the models were built from.
         models: Its networks, in evaluation mode and on one device.
-        cache_bytes: Upper bound for materialised offsets; the face in use is always kept.
+        cache_bytes: Upper bound for adapted weights; the face in use is always kept.
+
+    Attributes:
+        models: The plain float32 networks.
+        fast: The same, arranged for speed on this device; everything people see goes through these.
     """
 
     def __init__(self, domain: Domain, models: DomainModels, cache_bytes: int = CACHE_BYTES) -> None:
         self.domain = domain
         self.models = models
         self.device = models.generator.w_avg.device
+        self.fast = FastModels.of(models, fast_dtype(self.device, domain.resolution))
         self._directions = _read_directions(domain)
-        self._deltas = _DeltaCache(cache_bytes)
+        self._prepared = _WeightsCache(cache_bytes)
         self._text_editor: TextEditor | None = None
         self._text_lock = threading.Lock()
 
@@ -183,7 +217,7 @@ class HyperStyle:
         steps = self.domain.refinement_steps if steps is None else steps
         if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
             raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
-        inverter = METHODS["hyperstyle"](self.models, steps=steps)
+        inverter = METHODS["hyperstyle"](self.fast, steps=steps)
         return inverter.invert(self.target(face), on_step)
 
     # inversion -> picture
@@ -231,10 +265,10 @@ class HyperStyle:
         """
         self._check_domain(inversion)
         check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
-        generator = self.models.generator
+        generator = self.fast.generator
         with torch.inference_mode():
             styles = self._styles(inversion, edits or {}, text)
-            square = generator.render(styles, self._offsets(inversion, offset_strength), resolution=resolution)
+            square = generator.render(styles, self._weights(inversion, offset_strength), resolution=resolution)
             return visible(square, self.domain)
 
     def paste_back(
@@ -328,17 +362,18 @@ class HyperStyle:
     def _style_shift(self, edit: TextEdit) -> Styles:
         return self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
 
-    def _offsets(self, inversion: Inversion, strength: float) -> Deltas | None:
-        """Materialised weight offsets, from the cache where possible."""
+    def _weights(self, inversion: Inversion, strength: float) -> PreparedWeights | None:
+        """The generator's weights with this face's offsets in them, from the cache where possible."""
         if not inversion.codes or inversion.steps == 0 or strength == 0:
             return None
-        deltas = self._deltas.get(inversion, self._materialise)
-        # Offsets are linear in their strength, so one cached form serves every position of that slider.
-        return deltas if strength == 1 else {name: delta * strength for name, delta in deltas.items()}
+        prepared = self._prepared.get(inversion, self._prepare)
+        if strength == 1:
+            return prepared
+        return self._prepared.get(inversion, lambda _: self.fast.generator.blend(prepared, strength), strength)
 
-    def _materialise(self, inversion: Inversion) -> dict[str, Tensor]:
+    def _prepare(self, inversion: Inversion) -> PreparedWeights:
         codes = {name: code.to(self.device) for name, code in inversion.codes.items()}
-        return self.models.hypernetwork.deltas(codes, steps=inversion.steps)
+        return self.fast.generator.prepare(self.fast.hypernetwork.deltas(codes, steps=inversion.steps))
 
     def _check_domain(self, inversion: Inversion) -> None:
         if inversion.domain != self.domain.name:
@@ -354,33 +389,35 @@ class HyperStyle:
             )
 
 
-class _DeltaCache:
-    """Materialised offsets of the faces used last, bounded in bytes; thread-safe.
+class _WeightsCache:
+    """Adapted weights of the faces used last, bounded in bytes; thread-safe.
 
-    Keyed by content, so the same face loaded twice, or in two sessions, is materialised once.
+    Keyed by content, so the same face loaded twice, or in two sessions, is prepared once.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, dict[str, Tensor]] = OrderedDict()
+        self._entries: OrderedDict[bytes, PreparedWeights] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, inversion: Inversion, make: Callable[[Inversion], dict[str, Tensor]]) -> dict[str, Tensor]:
-        key = self.key(inversion)
+    def get(
+        self, inversion: Inversion, make: Callable[[Inversion], PreparedWeights], strength: float = 1.0
+    ) -> PreparedWeights:
+        key = self.key(inversion) + str(strength).encode()
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key]
-        deltas = make(inversion)  # outside the lock: one person's new face must not stop another's slider
+        prepared = make(inversion)  # outside the lock: one person's new face must not stop another's slider
         with self._lock:
-            self._entries[key] = deltas
+            self._entries[key] = prepared
             self._entries.move_to_end(key)
             while len(self._entries) > 1 and self.bytes_held() > self._max_bytes:
                 self._entries.popitem(last=False)
-        return deltas
+        return prepared
 
     def bytes_held(self) -> int:
-        return sum(_bytes(delta) for deltas in self._entries.values() for delta in deltas.values())
+        return sum(prepared.nbytes for prepared in self._entries.values())
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -394,8 +431,3 @@ class _DeltaCache:
             digest.update(f"{name}{tuple(code.shape)}".encode())
             digest.update(code.numpy().tobytes())
         return digest.digest()
-
-
-def _bytes(tensor: Tensor) -> int:
-    """Memory a tensor really occupies: an offset expanded over kernel positions counts once."""
-    return tensor.untyped_storage().nbytes()

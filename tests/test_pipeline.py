@@ -22,7 +22,8 @@ from hyperstyle.errors import (
     WrongDomain,
 )
 from hyperstyle.latents import Inversion
-from hyperstyle.pipeline import HyperStyle, _DeltaCache, choose_face
+from hyperstyle.models.fast_synthesis import PreparedWeights
+from hyperstyle.pipeline import HyperStyle, _WeightsCache, choose_face
 
 
 def crop(seed: int, size: int = 64) -> Image.Image:
@@ -218,11 +219,11 @@ def test_choose_face():
 
 class TestCache:
     def test_one_face_is_materialised_once(self, tiny, inversion):
-        cache, made = _DeltaCache(10**9), []
+        cache, made = _WeightsCache(10**9), []
 
         def make(face):
             made.append(face)
-            return tiny.models.hypernetwork.deltas(face.codes, steps=face.steps)
+            return tiny.fast.generator.prepare(tiny.fast.hypernetwork.deltas(face.codes, steps=face.steps))
 
         first = cache.get(inversion, make)
         again = cache.get(replace(inversion, w_plus=inversion.w_plus + 1), make)  # offsets do not depend on the latent
@@ -230,15 +231,17 @@ class TestCache:
         assert len(made) == 1
         cache.get(replace(inversion, steps=inversion.steps + 1), make)  # but they do on the number of steps
         assert len(made) == len(cache) == 2
+        cache.get(inversion, make, 0.5)  # and on the strength
+        assert len(made) == len(cache) == 3
 
     def test_it_stays_within_its_bound_and_forgets_the_oldest(self, inversion):
         def face(value):
             return replace(inversion, codes={"convs.2": torch.full((1, 8), float(value))})
 
         def make(_):
-            return {"convs.2": torch.zeros(1000)}
+            return PreparedWeights({"convs.2": torch.zeros(1000)})
 
-        cache = _DeltaCache(max_bytes=3 * 4000)
+        cache = _WeightsCache(max_bytes=3 * 4000)
         for value in (0, 1, 2, 0, 3):
             cache.get(face(value), make)
         assert cache.bytes_held() <= 3 * 4000
@@ -248,8 +251,8 @@ class TestCache:
         assert made == [1]
 
     def test_a_face_larger_than_the_bound_is_still_drawn(self, inversion):
-        cache = _DeltaCache(max_bytes=1)
-        assert cache.get(inversion, lambda _: {"convs.2": torch.zeros(10)})["convs.2"].shape == (10,)
+        cache = _WeightsCache(max_bytes=1)
+        assert cache.get(inversion, lambda _: PreparedWeights({"convs.2": torch.zeros(10)})).nbytes == 40
         assert len(cache) == 1
 
     def test_eviction_does_not_change_pictures(self, tiny, inversion):

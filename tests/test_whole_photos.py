@@ -64,7 +64,7 @@ def test_the_whole_chain(cars, photo):
 
 def test_the_networks_see_only_the_visible_rows(cars, photo):
     seen = []
-    encoder = cars.models.w_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    encoder = cars.fast.w_encoder._network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
         cars.invert(cars.align(photo), steps=1)
     finally:

@@ -11,6 +11,8 @@ from torch import Tensor
 from hyperstyle.domains import Domain
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.latents import Inversion
+from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
+from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
@@ -27,15 +29,15 @@ class Networks(Protocol):
         """The domain they belong to."""
 
     @property
-    def generator(self) -> Generator:
+    def generator(self) -> Generator | FastSynthesis:
         """Draws pictures."""
 
     @property
-    def w_encoder(self) -> WEncoder:
+    def w_encoder(self) -> WEncoder | FastWEncoder:
         """Finds the first latent."""
 
     @property
-    def hypernetwork(self) -> Hypernetwork:
+    def hypernetwork(self) -> Hypernetwork | FastHypernetwork:
         """Finds weight offsets."""
 
 

@@ -18,6 +18,8 @@ from hyperstyle.errors import UsageError
 from hyperstyle.inversion.base import Networks, OnStep, network_input, pool_to, visible
 from hyperstyle.inversion.encoder_only import encode
 from hyperstyle.latents import Inversion, Styles
+from hyperstyle.models.fast_networks import FastHypernetwork
+from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator
 
@@ -55,8 +57,8 @@ class HyperStyleInverter:
 
 
 def refine(
-    generator: Generator,
-    hypernetwork: Hypernetwork,
+    generator: Generator | FastSynthesis,
+    hypernetwork: Hypernetwork | FastHypernetwork,
     styles: Styles,
     target: Tensor,
     steps: int,
@@ -66,7 +68,7 @@ def refine(
     """Refine the generator's weights for faces whose latents are known.
 
     Args:
-        generator, hypernetwork: On one device.
+        generator, hypernetwork: On one device; plain or fast.
         styles: Of the faces' latents.
         target: (B, 3, h, w) in [-1, 1], of the hypernetwork's input size.
         steps: 0 or more.

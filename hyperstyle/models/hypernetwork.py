@@ -325,28 +325,32 @@ class Hypernetwork(nn.Module):
         Raises:
             ShapeMismatch: A code is for a layer this network does not tune, or has another width.
         """
-        known = {row.name: row for row in self.tuned}
+        self.check_codes(codes, steps)
+        indices = {row.name: row.index for row in self.tuned}
         offsets: dict[str, Tensor] = {}
         for name, code in codes.items():
-            if name not in known:
-                raise ShapeMismatch(f"The hypernetwork does not tune a layer named {name}.")
-            block = self.refinement_blocks[str(known[name].index)]
-            separable = isinstance(block, SeparableSlot)
-            if separable and code.ndim == 2:
-                code = code[:, None]
-            if code.ndim != 2 + separable or code.shape[-1] != self.config.code_dim:
-                wanted = f"(B, {'S, ' if separable else ''}{self.config.code_dim})"
-                raise ShapeMismatch(f"The code of layer {name} must have shape {wanted}, not {tuple(code.shape)}.")
+            block = self.refinement_blocks[str(indices[name])]
             if isinstance(block, SeparableSlot):
-                if code.shape[1] != steps:
-                    raise ShapeMismatch(f"Layer {name} has codes of {code.shape[1]} steps, not of {steps}.")
-                offset = block.output(code)
+                offset = block.output(code if code.ndim == 3 else code[:, None])
             elif isinstance(block, OwnSlot):
                 offset = block.deltas(code, steps)
             else:
                 offset = cast(SharedHead, self.shared_weight_hypernet)(code, steps)
             offsets[name] = offset if strength == 1.0 else offset * strength
         return offsets
+
+    def check_codes(self, codes: Mapping[str, Tensor], steps: int) -> None:
+        """Refuse codes that `deltas` cannot use; raises as it does."""
+        known = {row.name for row in self.tuned}
+        for name, code in codes.items():
+            if name not in known:
+                raise ShapeMismatch(f"The hypernetwork does not tune a layer named {name}.")
+            separable = self._is_separable(name)
+            if code.ndim not in ((2, 3) if separable else (2,)) or code.shape[-1] != self.config.code_dim:
+                wanted = f"(B, {'S, ' if separable else ''}{self.config.code_dim})"
+                raise ShapeMismatch(f"The code of layer {name} must have shape {wanted}, not {tuple(code.shape)}.")
+            if separable and steps != (code.shape[1] if code.ndim == 3 else 1):
+                raise ShapeMismatch(f"Layer {name} has codes of another number of steps than {steps}.")
 
     def _is_separable(self, name: str) -> bool:
         """Whether a tuned layer's head multiplies two images of its code."""

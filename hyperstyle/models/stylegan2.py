@@ -244,7 +244,7 @@ class Generator(nn.Module):
         Source: HyperStyle (arXiv 2111.15666), weight-offset equation; modulation from StyleGAN2 (arXiv 1912.04958).
         """
         deltas = {} if deltas is None else deltas
-        self._check(styles, deltas, resolution)
+        self.check(styles, deltas, resolution)
         last = self.config.resolution if resolution is None else resolution
         batch = styles[0].shape[0]
         x = self.input.input.expand(batch, -1, -1, -1)
@@ -276,7 +276,7 @@ class Generator(nn.Module):
             return torch.randn((batch, 1, size, size), device=like.device, dtype=like.dtype)
         return noise[spec.noise_index]
 
-    def _check(self, styles: Styles, deltas: Deltas, resolution: int | None) -> None:
+    def check(self, styles: Styles, deltas: Deltas, resolution: int | None) -> None:
         """Refuse styles, deltas and resolutions that do not fit the layer table."""
         if len(styles) != len(self.layers):
             raise ShapeMismatch(f"The generator has {len(self.layers)} layers but was given {len(styles)} styles.")
@@ -292,10 +292,10 @@ class Generator(nn.Module):
         for name, delta in deltas.items():
             if name not in by_name:
                 raise ShapeMismatch(f"The generator has no layer named {name}, so its weight offset cannot be applied.")
-            _check_delta(by_name[name], delta, styles[0].shape[0])
+            check_delta(by_name[name], delta, styles[0].shape[0])
 
 
-def _check_delta(spec: LayerSpec, delta: Tensor, batch: int) -> None:
+def check_delta(spec: LayerSpec, delta: Tensor, batch: int) -> None:
     """Refuse a delta that does not broadcast to (B, out, in, k, k)."""
     full = (batch, spec.out_channels, spec.in_channels, spec.kernel, spec.kernel)
     shape = (1,) * (5 - delta.ndim) + tuple(delta.shape)

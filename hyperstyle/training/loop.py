@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperstyle.errors import CannotWrite, WeightsCorrupt
+from hyperstyle.models.precision import cpu_has_bf16
 from hyperstyle.training.config import LoopConfig
 
 log = logging.getLogger(__name__)
@@ -51,18 +52,9 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     """Mixed precision where the hardware multiplies bfloat16 faster than float32; otherwise nothing."""
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
-    if device.type == "cpu" and _cpu_has_bf16():
+    if device.type == "cpu" and cpu_has_bf16():
         return torch.autocast("cpu", dtype=torch.bfloat16)
     return nullcontext()
-
-
-def _cpu_has_bf16() -> bool:
-    """Whether the processor has bfloat16 dot products (AVX-512 BF16 or AMX); without them bf16 is slower."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def learning_rate_at(config: LoopConfig, step: int, progress: float) -> float:
