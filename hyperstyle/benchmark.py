@@ -1,34 +1,69 @@
-"""How fast is it? Median times from an aligned face to an edited JPEG, through the pipeline people use."""
+"""How fast is it, beside the plain float32 networks, and beside what the machine could do at best?
+
+Every stage is timed twice in one run, taking turns: through the fast paths that people use, and through their plain
+twins. What a stage computes is counted on the twin (convolutions and matrix products), so `gflops` says how many useful
+operations a second the fast path makes; `share_of_peak` compares that with a large matrix product in the same type of
+number on the same machine.
+"""
 
 from __future__ import annotations
 
+import gc
 import io
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from hyperstyle.device import describe_machine, resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
+from hyperstyle.inversion.base import network_input, visible
+from hyperstyle.models.precision import fast_dtype
 from hyperstyle.pipeline import HyperStyle, load
-from hyperstyle.weights import load as weights
+from hyperstyle.weights import load as loading
 
-# Stages in the order of `benchmark`'s list.
+BATCHES = (1, 4, 16)
+# Stages and batches, in the order of `benchmark`'s list.
 STAGES = (
-    "encoder",
-    "refinement_step",
-    "inversion",
-    "slider_render_batch_1",
-    "slider_render_batch_4",
-    "slider_render_batch_16",
-    "edit_to_jpeg",
+    ("encoder", 1),
+    ("refinement_step", 1),
+    ("inversion", 1),
+    *(("render", batch) for batch in BATCHES),
+    ("preview", 1),
+    ("edit_to_jpeg", 1),
 )
 JPEG_QUALITY = 90  # what the page sends while a slider moves
+PATIENCE_S = 25.0  # per stage and path; a slow stage is repeated less often, but at least twice
+WARM_UPS = 1
+# Random networks draw pictures of any contrast; errors are given for the contrast of real ones.
+PICTURE_STD = 0.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of work, twice.
+
+    Attributes:
+        fast: Through the fast paths.
+        twin: Through the plain networks; what it returns is compared with what `fast` returns if both are pictures.
+        flops: Multiplications and additions, counted once with the twin of batch 1.
+        batch: Pictures.
+    """
+
+    fast: Callable[[], Any]
+    twin: Callable[[], Any]
+    flops: Callable[[], Any]
+    batch: int = 1
 
 
 def benchmark(
@@ -45,26 +80,36 @@ def benchmark(
         domain: Name or folder.
         device: As in `device.resolve_device`.
         random_weights: Use untrained networks of the same sizes, so that no weights file is needed.
+        repeats: Timed runs per stage at most, after one that does not count.
         weights: For published domains: folder with their files.
-        repeats: Timed runs per stage, after two that do not count.
         on_stage: Called with each stage's name when it is done.
 
     Returns:
-        `domain`, `device`, `machine`, and the list `stages` with `name`, `median_ms`, `spread_ms` (half of the runs lie
-        within this many milliseconds of each other) and `runs`.
+        `domain`, `device`, `machine`, `dtype` of the fast paths, `peak_gflops` (a matrix product of this machine in
+        that type) and the list `stages` with `name`, `batch`, `median_s`, `p95_s`, `runs`, `twin_median_s`,
+        `ratio_to_twin` (how many times faster), `gflops`, `share_of_peak`, `psnr_db` (against the twin's picture, None
+        where there is none) and `peak_mb` (on CUDA of the stage, elsewhere the highest memory of the process so far).
     """
     set_threads()
     pipeline = random_pipeline(get_domain(domain), device) if random_weights else load(domain, device, weights)
+    dtype = fast_dtype(pipeline.device, pipeline.domain.resolution)
+    peak = matrix_peak(pipeline.device, dtype)
     rows = []
-    for name, work in _stages(pipeline).items():
-        rows.append({"name": name, **_time(work, repeats, pipeline.device)})
-        if on_stage is not None:
-            on_stage(name)
+    with torch.inference_mode():
+        for (name, batch), stage in zip(STAGES, _stages(pipeline), strict=True):
+            rows.append({"name": name, "batch": batch, **_measure(stage, repeats, pipeline.device, peak)})
+            gc.collect()
+            if on_stage is not None:
+                on_stage(name)
     return {
         "domain": pipeline.domain.name,
         "random_weights": random_weights,
         "device": str(pipeline.device),
         "machine": describe_machine(pipeline.device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "preview_px": pipeline.preview_px,
+        "refinement_steps": pipeline.domain.refinement_steps,
+        "peak_gflops": round(peak, 1),
         "stages": rows,
     }
 
@@ -72,66 +117,189 @@ def benchmark(
 def random_pipeline(domain: Domain, device: str = "auto", seed: int = 0) -> HyperStyle:
     """Build a domain's pipeline with untrained networks; the pictures are noise, sizes and speed are real."""
     torch.manual_seed(seed)
-    networks = {
-        "generator": weights.build_generator(domain),
-        "w_encoder": weights.build_w_encoder(domain),
-        "hypernetwork": weights.build_hypernetwork(domain),
-        "identity": weights.build_identity(domain),
-        "attributes": weights.build_attributes(domain),
-    }
     place = resolve_device(device)
+    networks: dict[str, Any] = {
+        "generator": loading.build_generator(domain),
+        "w_encoder": loading.build_w_encoder(domain),
+        "hypernetwork": loading.build_hypernetwork(domain),
+    }
+    if domain.identity and "identity" not in domain.optional:
+        networks["identity"] = loading.build_identity(domain)
+    if domain.attributes:
+        networks["attributes"] = loading.build_attributes(domain)
     for network in networks.values():
         network.to(place).eval().requires_grad_(False)
-    return HyperStyle(domain, weights.DomainModels(domain=domain, **networks))  # type: ignore[arg-type]
+    return HyperStyle(domain, loading.DomainModels(domain=domain, **networks))
 
 
-def _stages(pipeline: HyperStyle) -> dict[str, Callable[[], Any]]:
-    """One piece of work per stage, ready to be repeated."""
-    models, size = pipeline.models, pipeline.domain.resolution
-    generator = models.generator
-    target = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1).to(pipeline.device)
-    small = torch.nn.functional.adaptive_avg_pool2d(target, pipeline.domain.input_size)
-    encoder, refiner = METHODS["encoder"](models), METHODS["hyperstyle"](models, steps=pipeline.domain.refinement_steps)
+def matrix_peak(device: torch.device, dtype: torch.dtype, size: int = 2048, runs: int = 5) -> float:
+    """Measure GFLOP/s of a square matrix product, the best of a few runs."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best = math.inf
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        _ = a @ b
+        _wait(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+def to_markdown(results: dict[str, Any], command: str) -> str:
+    """Write the stages as a table.
+
+    Args:
+        results: From `benchmark`.
+        command: The command that made them, shown at the top.
+    """
+    machine = results["machine"]
+    head = ["stage", "batch", "median", "p95", "twin", "faster", "GFLOP/s", "of peak", "PSNR", "memory"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for row in results["stages"]:
+        lines.append(
+            [
+                row["name"],
+                str(row["batch"]),
+                _seconds(row["median_s"]),
+                _seconds(row["p95_s"]),
+                _seconds(row["twin_median_s"]),
+                f"{row['ratio_to_twin']:.2f} x",
+                f"{row['gflops']:.0f}",
+                f"{row['share_of_peak']:.0%}",
+                "" if row["psnr_db"] is None else f"{row['psnr_db']:.1f} dB",
+                f"{row['peak_mb']:.0f} MB",
+            ]
+        )
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    about = (
+        f"`{results['domain']}`{' with random weights' if results['random_weights'] else ''} on {machine['processor']} "
+        f"({results['device']}), {machine['threads']} thread(s), PyTorch {machine['torch']}; fast paths in "
+        f"{results['dtype']}, {results['refinement_steps']} refinement steps, previews of {results['preview_px']} px. "
+        f"A matrix product reaches {results['peak_gflops']:.0f} GFLOP/s here."
+    )
+    return f"```\n{command}\n```\n\n{about}\n\n{table}\n"
+
+
+def _stages(pipeline: HyperStyle) -> list[Stage]:
+    """The work of every stage, ready to be repeated."""
+    models, fast, domain, device = pipeline.models, pipeline.fast, pipeline.domain, pipeline.device
+    height, width = domain.picture_hw
+    target = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).mul(2).sub(1).to(device)
+    small = network_input(target, domain)
     inversion = pipeline.invert(target)
-    styles = generator.to_styles(inversion.w_plus.to(pipeline.device))
-    codes = {name: code.to(pipeline.device) for name, code in inversion.codes.items()}
-    deltas = models.hypernetwork.deltas(codes, steps=inversion.steps)
+    codes = {name: code.to(device) for name, code in inversion.codes.items()}
+    steps = inversion.steps
+    deltas = models.hypernetwork.deltas(codes, steps)
+    prepared = fast.generator.prepare(fast.hypernetwork.deltas(codes, steps))
     edits = {row.name: row.maximum / 2 for row in pipeline.edits[:1]}
 
-    def refinement_step() -> None:
-        models.hypernetwork.codes(small, small)
-        generator.render(styles, models.hypernetwork.deltas(codes, steps=inversion.steps))
-
-    def slider(batch: int) -> Callable[[], Any]:
+    def w_plus(batch: int) -> Tensor:
         # As when a slider moves: the face's offsets are there, only its latent changes.
-        w_plus = inversion.w_plus.to(pipeline.device).repeat(batch, 1, 1)
-        return lambda: generator.render(generator.to_styles(w_plus), deltas)
+        return inversion.w_plus.to(device).repeat(batch, 1, 1)
 
-    def edit_to_jpeg() -> None:
+    def plain_draw(batch: int = 1, **options: Any) -> Tensor:
+        return models.generator.render(models.generator.to_styles(w_plus(batch)), deltas, **options)
+
+    def fast_draw(batch: int = 1, **options: Any) -> Tensor:
+        return fast.generator.render(fast.generator.to_styles(w_plus(batch)), prepared, **options)
+
+    def plain_step() -> Tensor:
+        models.hypernetwork.codes(small, small)
+        found = models.hypernetwork.deltas(codes, steps)
+        return models.generator.render(models.generator.to_styles(w_plus(1)), found)
+
+    def fast_step() -> Tensor:
+        fast.hypernetwork.codes(small, small)
+        found = fast.hypernetwork.deltas(codes, steps)
+        return fast.generator.render(fast.generator.to_styles(w_plus(1)), found)
+
+    def plain_jpeg() -> None:
+        to_photo(visible(plain_draw(), domain)).save(io.BytesIO(), "JPEG", quality=JPEG_QUALITY)
+
+    def fast_jpeg() -> None:
         to_photo(pipeline.draw(inversion, edits)).save(io.BytesIO(), "JPEG", quality=JPEG_QUALITY)
 
-    work: list[Callable[[], Any]] = [
-        lambda: encoder.invert(target),
-        refinement_step,
-        lambda: refiner.invert(target),
-        *(slider(batch) for batch in (1, 4, 16)),
-        edit_to_jpeg,
+    def plain_invert() -> Any:
+        return METHODS["hyperstyle"](models).invert(target)
+
+    preview = min(pipeline.preview_px, domain.resolution)
+    return [
+        Stage(lambda: fast.w_encoder(small), lambda: models.w_encoder(small), lambda: models.w_encoder(small)),
+        Stage(fast_step, plain_step, plain_step),
+        Stage(lambda: pipeline.invert(target), plain_invert, plain_invert),
+        *(
+            Stage(lambda batch=batch: fast_draw(batch), lambda batch=batch: plain_draw(batch), plain_draw, batch)  # type: ignore[misc]
+            for batch in BATCHES
+        ),
+        Stage(lambda: pipeline.preview(inversion, edits), lambda: plain_draw(), lambda: plain_draw(resolution=preview)),
+        Stage(fast_jpeg, plain_jpeg, plain_draw),
     ]
-    return dict(zip(STAGES, work, strict=True))
 
 
-def _time(work: Callable[[], Any], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median and spread of repeated runs, in milliseconds."""
-    times_ms = []
-    with torch.inference_mode():
-        for run in range(repeats + 2):
+def _measure(stage: Stage, repeats: int, device: torch.device, peak: float) -> dict[str, Any]:
+    """Time both paths of a stage in turns, and compare their pictures."""
+    with FlopCounterMode(display=False) as counter:
+        stage.flops()
+    flops = counter.get_total_flops() * stage.batch
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    psnr = _psnr(stage.fast(), stage.twin())
+    peak_mb = _peak_mb(device)
+    fast_s: list[float] = []
+    twin_s: list[float] = []
+    for run in range(WARM_UPS + repeats):
+        for work, laps in ((stage.fast, fast_s), (stage.twin, twin_s)):
+            if run > WARM_UPS + 1 and sum(laps) > PATIENCE_S:
+                continue
             start = time.perf_counter()
             work()
-            if device.type == "cuda":  # kernels run on after the call has returned
-                torch.cuda.synchronize(device)
-            elif device.type == "mps":
-                torch.mps.synchronize()
-            if run >= 2:
-                times_ms.append((time.perf_counter() - start) * 1000)
-    low, middle, high = statistics.quantiles(times_ms, n=4) if len(times_ms) > 1 else times_ms * 3
-    return {"median_ms": round(middle, 3), "spread_ms": round(high - low, 3), "runs": repeats}
+            _wait(device)
+            if run >= WARM_UPS:
+                laps.append(time.perf_counter() - start)
+    median = statistics.median(fast_s)
+    return {
+        "median_s": round(median, 5),
+        "p95_s": round(_percentile(fast_s, 0.95), 5),
+        "runs": len(fast_s),
+        "twin_median_s": round(statistics.median(twin_s), 5),
+        "ratio_to_twin": round(statistics.median(twin_s) / median, 3),
+        "gflops": round(flops / median / 1e9, 1),
+        "share_of_peak": round(flops / median / 1e9 / peak, 4),
+        "psnr_db": psnr,
+        "peak_mb": round(peak_mb, 1),
+    }
+
+
+def _psnr(got: Any, want: Any) -> float | None:
+    """PSNR of two pictures scaled to the contrast of real ones; None if they are no such pair."""
+    both = isinstance(got, Tensor) and isinstance(want, Tensor)
+    if not both or got.ndim != 4 or got.shape != want.shape:
+        return None
+    scale = PICTURE_STD / float(want.std())
+    error = float(((got - want) * scale).square().mean())
+    return round(10 * math.log10(4 / max(error, 1e-12)), 1)
+
+
+def _percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
+
+
+def _peak_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    import resource  # not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6
+
+
+def _wait(device: torch.device) -> None:
+    """Let kernels finish that run on after the call has returned."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,6 +89,15 @@ class Inversion:
         return Inversion(
             self.w_plus[rows], {name: code[rows] for name, code in self.codes.items()}, self.steps, self.domain
         )
+
+    def digest(self, latent: bool = False) -> bytes:
+        """Hash of everything the offsets depend on: codes and number of steps; with `latent` also `w_plus`."""
+        hasher = hashlib.sha256(str(self.steps).encode())
+        tensors = dict(sorted(self.codes.items())) | ({"w_plus": self.w_plus} if latent else {})
+        for name, tensor in tensors.items():
+            hasher.update(f"{name}{tuple(tensor.shape)}".encode())
+            hasher.update(tensor.contiguous().numpy().tobytes())
+        return hasher.digest()
 
     def save(self, path: str | Path) -> None:
         """Write the inversion to a safetensors file, completely or not at all.

@@ -12,7 +12,6 @@ keeps, so any number of people can use one `HyperStyle` at once. The only state 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +35,7 @@ from hyperstyle.latents import Inversion, Styles
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
 from hyperstyle.models.precision import fast_dtype
+from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.weights.load import DomainModels, load_models
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 20  # published results stop improving after about five; more is a mistyped number
 MAX_OFFSET_STRENGTH = 4.0
+PREVIEW_PX = 256
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
@@ -137,6 +138,7 @@ class HyperStyle:
     Attributes:
         models: The plain float32 networks.
         fast: The same, arranged for speed on this device; everything people see goes through these.
+        preview_px: Side of the picture that `preview` draws; a slow machine may choose another of the generator's.
     """
 
     def __init__(self, domain: Domain, models: DomainModels, cache_bytes: int = CACHE_BYTES) -> None:
@@ -146,6 +148,8 @@ class HyperStyle:
         self.fast = FastModels.of(models, fast_dtype(self.device, domain.resolution))
         self._directions = _read_directions(domain)
         self._prepared = _WeightsCache(cache_bytes)
+        self._previews = Corrections()
+        self.preview_px = PREVIEW_PX
         self._text_editor: TextEditor | None = None
         self._text_lock = threading.Lock()
 
@@ -218,7 +222,17 @@ class HyperStyle:
         if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
             raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
         inverter = METHODS["hyperstyle"](self.fast, steps=steps)
-        return inverter.invert(self.target(face), on_step)
+        if on_step is None or self.preview_px >= self.domain.resolution:
+            return inverter.invert(self.target(face), on_step)
+        last: list[Tensor] = []
+
+        def watch(step: int, picture: Tensor) -> None:
+            last[:] = [picture]
+            on_step(step, picture)
+
+        inversion = inverter.invert(self.target(face), watch)
+        self._correction(inversion, lambda: last[0])
+        return inversion
 
     # inversion -> picture
 
@@ -270,6 +284,29 @@ class HyperStyle:
             styles = self._styles(inversion, edits or {}, text)
             square = generator.render(styles, self._weights(inversion, offset_strength), resolution=resolution)
             return visible(square, self.domain)
+
+    def preview(
+        self,
+        inversion: Inversion,
+        edits: Mapping[str, float] | None = None,
+        text: Sequence[TextEdit] = (),
+        offset_strength: float = 1.0,
+    ) -> Image.Image:
+        """As `render`, quicker and smaller, for while a slider moves.
+
+        The generator stops at `preview_px`. What the finer layers would still have done to the colours is made up for
+        by a correction fitted once per face. Domains no larger than that are rendered in full.
+        """
+        if self.preview_px >= self.domain.resolution:
+            return self.render(inversion, edits, text, offset_strength)
+        correction = self._correction(inversion, lambda: self.draw(inversion))
+        return to_photo(correction(self.draw(inversion, edits, text, offset_strength, self.preview_px)))
+
+    def _correction(self, inversion: Inversion, full: Callable[[], Tensor]) -> Correction:
+        """The colour correction of a face's previews."""
+        px = self.preview_px
+        with torch.inference_mode():
+            return self._previews.fit(inversion, px, lambda: self.draw(inversion, resolution=px), full)
 
     def paste_back(
         self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
@@ -403,7 +440,7 @@ class _WeightsCache:
     def get(
         self, inversion: Inversion, make: Callable[[Inversion], PreparedWeights], strength: float = 1.0
     ) -> PreparedWeights:
-        key = self.key(inversion) + str(strength).encode()
+        key = inversion.digest() + str(strength).encode()
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
@@ -421,13 +458,3 @@ class _WeightsCache:
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    @staticmethod
-    def key(inversion: Inversion) -> bytes:
-        """Hash of everything the offsets depend on: codes and number of steps (not the latent)."""
-        digest = hashlib.sha256(str(inversion.steps).encode())
-        for name in sorted(inversion.codes):
-            code = inversion.codes[name].detach().to("cpu", torch.float32).contiguous()
-            digest.update(f"{name}{tuple(code.shape)}".encode())
-            digest.update(code.numpy().tobytes())
-        return digest.digest()

@@ -154,16 +154,28 @@ def test_benchmark(run, tiny_folder, tmp_path):
     assert code == 0
     results = json.loads(shown)
     assert results == json.loads(out.read_text())
-    assert [row["name"] for row in results["stages"]] == [
-        "encoder",
-        "refinement_step",
-        "inversion",
-        "slider_render_batch_1",
-        "slider_render_batch_4",
-        "slider_render_batch_16",
-        "edit_to_jpeg",
+    names = [(row["name"], row["batch"]) for row in results["stages"]]
+    assert names == [
+        ("encoder", 1),
+        ("refinement_step", 1),
+        ("inversion", 1),
+        ("render", 1),
+        ("render", 4),
+        ("render", 16),
+        ("preview", 1),
+        ("edit_to_jpeg", 1),
     ]
-    assert all(row["median_ms"] > 0 and row["spread_ms"] >= 0 for row in results["stages"])
+    for row in results["stages"]:
+        assert 0 < row["median_s"] <= row["p95_s"]
+        assert row["ratio_to_twin"] > 0
+        assert row["gflops"] > 0
+        assert row["share_of_peak"] == pytest.approx(row["gflops"] / results["peak_gflops"], rel=0.2, abs=1e-3)
+        assert row["peak_mb"] > 0
+        assert row["psnr_db"] is None or row["psnr_db"] > 80
+    assert {row["name"] for row in results["stages"] if row["psnr_db"] is not None} == {"refinement_step", "render"}
+    page = out.with_suffix(".md").read_text()
+    assert "| render | 16 |" in page
+    assert "benchmark --domain" in page
 
 
 def test_train_hands_everything_on(run, monkeypatch, tmp_path):

@@ -19,7 +19,7 @@ LAYERS = {
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(("inversion", "editing", "alignment", "weights", "synthetic", "metrics"), 2),
-    "published": 3,
+    **dict.fromkeys(("published", "previews"), 3),
     "pipeline": 4,
     **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 5),
     "cli": 6,

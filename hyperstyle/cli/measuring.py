@@ -64,7 +64,8 @@ def benchmark(
         bool, typer.Option("--random-weights", help="Time untrained networks of the same sizes.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Also write the numbers to a file.", metavar="FILE.json")
+        Path | None,
+        typer.Option("--out", help="Also write the numbers to a file, and a table beside it.", metavar="FILE.json"),
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser", help="Also measure the page in Chromium: upload, and dragging a slider.")
@@ -82,6 +83,8 @@ def benchmark(
         results["page"] = _time_page(domain, device, weights)
     if out is not None:
         shared.write_json(out, results)
+        command = f"python -m hyperstyle benchmark --domain {domain}" + " --random-weights" * random_weights
+        shared.write_text(out.with_suffix(".md"), timing.to_markdown(results, command + " --browser" * browser))
     print(json.dumps(results, indent=2))
 
 

@@ -69,10 +69,16 @@ class ControlPanel:
         return {*self.edits.values(), *rows, self.offset_strength, self.steps}
 
     @property
-    def live_triggers(self) -> list[Any]:
-        """Events after which the picture must be drawn again."""
+    def drag_triggers(self) -> list[Any]:
+        """Events of sliders on the move, after which the picture must be drawn again."""
         sliders = [*self.edits.values(), self.offset_strength, *(row.strength for row in self.prompts)]
-        triggers = [slider.input for slider in sliders] + [slider.release for slider in sliders]
+        return [slider.input for slider in sliders]
+
+    @property
+    def settled_triggers(self) -> list[Any]:
+        """Other events after which the picture must be drawn again: something has come to rest."""
+        sliders = [*self.edits.values(), self.offset_strength, *(row.strength for row in self.prompts)]
+        triggers = [slider.release for slider in sliders]
         for row in self.prompts:
             triggers += [row.on.input, row.words.submit, row.words.blur]
         return triggers

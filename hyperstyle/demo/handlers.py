@@ -138,6 +138,10 @@ class Change:
     ready: bool = False
 
 
+SLOWEST_PREVIEW_S = 0.15
+SMALLEST_PREVIEW_PX = 128
+
+
 class Handlers:
     """The page's behaviour over one pipeline and one store of sessions; safe to share between threads.
 
@@ -162,13 +166,31 @@ class Handlers:
             log.warning("Editing with words is switched off: %s", error)
             return None
 
+    @property
+    def has_previews(self) -> bool:
+        """Whether pictures are large enough that something quicker is shown while a slider moves."""
+        return self.pipeline.preview_px < self.pipeline.domain.resolution
+
     def warm_up(self) -> None:
         """Do once what is slow the first time, so that the first visitor does not wait for it."""
         blank = Image.new("RGB", (256, 256), (128, 128, 128))
         with contextlib.suppress(HyperStyleError):
             self.pipeline.align_all(blank)  # starts MediaPipe, then finds nobody
         with contextlib.suppress(HyperStyleError):
-            self.pipeline.render(self.pipeline.invert(blank, 1))
+            inversion = self.pipeline.invert(blank, 1)
+            self.pipeline.render(inversion)
+            self._choose_preview(inversion)
+
+    def _choose_preview(self, inversion: Inversion) -> None:
+        """Take the largest preview that this machine draws while somebody drags."""
+        sizes = self.pipeline.models.generator.config.channels
+        while self.pipeline.preview_px < self.pipeline.domain.resolution and self.pipeline.preview_px // 2 in sizes:
+            self.pipeline.preview(inversion)
+            started_s = time.perf_counter()
+            self.pipeline.preview(inversion)
+            if time.perf_counter() - started_s < SLOWEST_PREVIEW_S or self.pipeline.preview_px <= SMALLEST_PREVIEW_PX:
+                return
+            self.pipeline.preview_px //= 2
 
     # photo -> face -> inversion
 
@@ -291,8 +313,13 @@ class Handlers:
 
     # inversion -> picture
 
-    def live(self, key: str, controls: Controls) -> Change | None:
+    def live(self, key: str, controls: Controls, preview: bool = False) -> Change | None:
         """Draw the face as the controls stand now.
+
+        Args:
+            key: The page.
+            controls: Its controls.
+            preview: Rather quick than large, as while a slider moves.
 
         Returns:
             The new picture; None when a newer request of the same page makes this one pointless.
@@ -307,7 +334,7 @@ class Handlers:
                 rebuilt = session.rebuilt
                 if rebuilt is None:
                     return Change(serial, status=Status("problem", texts.NO_FACE_YET))
-                picture, note = self._draw(rebuilt.inversion, controls)
+                picture, note = self._draw(rebuilt.inversion, controls, preview)
                 return Change(serial, status=_news(session, note), picture=to_data_uri(picture), edited=controls.edited)
         except Exception as error:
             return self._failed(session, error)
@@ -360,7 +387,9 @@ class Handlers:
         picture, _ = self._draw(rebuilt.inversion, controls)
         return self.pipeline.paste_back(open_photo(rebuilt.photo), rebuilt.face, picture)
 
-    def _draw(self, inversion: Inversion, controls: Controls) -> tuple[Image.Image, Status | None]:
+    def _draw(
+        self, inversion: Inversion, controls: Controls, preview: bool = False
+    ) -> tuple[Image.Image, Status | None]:
         """Draw with every prompt the text model knows; the second value says what is wrong with the others."""
         edits = {name: value for name, value in controls.edits.items() if value}
         asked = [prompt for prompt in controls.prompts if prompt.on and prompt.words.strip()]
@@ -375,7 +404,8 @@ class Handlers:
                 known.append(TextEdit(prompt.words, prompt.strength))
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
-            picture = self.pipeline.render(inversion, edits, known, controls.offset_strength)
+            draw = self.pipeline.preview if preview else self.pipeline.render
+            picture = draw(inversion, edits, known, controls.offset_strength)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None

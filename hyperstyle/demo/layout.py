@@ -30,6 +30,11 @@ QUEUE_LENGTH = 32
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For every event of the page itself: endpoints for programs are in `api.py`."""
 
+# Runs on every move of a slider; clicks the hidden button when the last move was a while ago.
+CLICK_WHEN_STILL = """() => {{
+  clearTimeout(window.hsStill);
+  window.hsStill = setTimeout(() => document.querySelector("#{id}")?.click(), 350);
+}}"""
 # Runs after the file's address has reached the hidden download button.
 CLICK_DOWNLOAD = """async () => {{
   await new Promise((done) => setTimeout(done, 50));
@@ -77,6 +82,7 @@ class Page:
                     self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
                     self.save_whole = gr.Button(texts.DOWNLOAD_WHOLE, size="md", elem_id="hs-save-whole")
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
+                self.settle = gr.Button(visible="hidden", elem_id="hs-settle") if self.handlers.has_previews else None
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
                 self.panel = build_controls(pipeline.edits, domain.refinement_steps, self.handlers.words)
         _footer(pipeline, hosted)
@@ -108,7 +114,14 @@ class Page:
         # One listener for all live controls: Gradio then has at most one request on its way, and one waiting that
         # reads the controls when its turn comes. It skips the queue, which would cost a second request.
         live: dict[str, Any] = {"inputs": panel.inputs, "outputs": self.viewer, "queue": False, **PRIVATE}
-        gr.on(panel.live_triggers, self._live, trigger_mode="always_last", **live)
+        if self.settle is None:
+            gr.on([*panel.drag_triggers, *panel.settled_triggers], self._live, trigger_mode="always_last", **live)
+        else:
+            # A large picture takes a while: previews while something moves, the full one once it has come to rest.
+            gr.on(panel.drag_triggers, self._preview, trigger_mode="always_last", **live)
+            gr.on(panel.drag_triggers, None, js=CLICK_WHEN_STILL.format(id="hs-settle"), **PRIVATE)
+            settled = [self.settle.click, *panel.settled_triggers]
+            gr.on(settled, self._live, trigger_mode="always_last", **live)
 
         # Reset happens in the browser: were it an answer from the server, a drawing asked for in between could bring
         # the old positions back.
@@ -161,6 +174,10 @@ class Page:
     def _change_steps(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         for change in self.handlers.change_steps(_key(request), self.panel.read(values)):
             yield self._updates(change)
+
+    def _preview(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        change = self.handlers.live(_key(request), self.panel.read(values), preview=True)
+        return gr.skip() if change is None else viewer_value(change)
 
     def _live(self, values: dict[Any, Any], request: gr.Request) -> Any:
         change = self.handlers.live(_key(request), self.panel.read(values))

@@ -91,6 +91,7 @@ class FastSynthesis:
         self._on_cpu = generator.w_avg.device.type == "cpu"
         self._input = _settle(state["input.input"], dtype)
         self._base: dict[str, Tensor] = {}  # (1, out, in, k, k), scaled
+        self._plain: dict[str, Tensor] = {}  # the same as `_lay_out` returns it
         self._energies: dict[str, Tensor] = {}
         self._biases: dict[str, Tensor] = {}
         self._strengths: dict[str, float] = {}
@@ -100,6 +101,7 @@ class FastSynthesis:
             # The three rows of a toRGB layer are rounded only once a style is in them.
             base = _taps_first(state[f"{spec.name}.conv.weight"] * scale, torch.float32 if spec.is_to_rgb else dtype)
             self._base[spec.name] = base
+            self._plain[spec.name] = _lay_out(base, spec)
             if spec.is_to_rgb:
                 self._biases[spec.name] = state[f"{spec.name}.bias"].float()
                 continue
@@ -137,9 +139,10 @@ class FastSynthesis:
             check_delta(rows[name], delta, len(delta))
             base = self._base[name]
             # One rounding: the sum is formed before it is stored.
-            weights[name] = torch.addcmul(base, base, delta.to(base), value=strength)
+            weight = torch.addcmul(base, base, delta.to(base), value=strength)
+            weights[name] = _lay_out(weight, rows[name])
             if name in self._energies:
-                energies[name] = _energy(weights[name])
+                energies[name] = _energy(weight)
         return PreparedWeights(weights, energies)
 
     @torch.no_grad()
@@ -150,7 +153,7 @@ class FastSynthesis:
             prepared: From `prepare`, of strength 1.
             strength: 0 gives the plain generator, 1 `prepared`. Beyond 1 the rounding of bfloat16 grows with it.
         """
-        weights = {name: torch.lerp(self._base[name], full, strength) for name, full in prepared.weights.items()}
+        weights = {name: torch.lerp(self._plain[name], full, strength) for name, full in prepared.weights.items()}
         return PreparedWeights(weights, {name: _energy(weights[name]) for name in prepared.energies})
 
     @torch.no_grad()
@@ -282,7 +285,7 @@ class _Drawing:
             offset = self.owner._biases[spec.name][:, None, None]
             if spec.name in self.maps:
                 offset = offset + self.maps[spec.name]
-            x = F.leaky_relu_(torch.addcmul(offset, y, factor), LEAKY_SLOPE)
+            x = F.leaky_relu_(y.mul_(factor).add_(offset), LEAKY_SLOPE)
         return x, cast(Tensor, picture)
 
     # large maps: one face, styles in the weights, in strips
@@ -355,7 +358,7 @@ class _Drawing:
 
     def _weight(self, spec: LayerSpec) -> Tensor:
         prepared = self.prepared.weights.get(spec.name)
-        return self.owner._base[spec.name] if prepared is None else prepared
+        return self.owner._plain[spec.name] if prepared is None else prepared
 
     def _demodulation(self, spec: LayerSpec, style: Tensor) -> Tensor:
         """Factor (B, out) that gives each sample's output channels unit variance."""
@@ -369,8 +372,10 @@ class _Drawing:
         """One face's weight (1, out, in, k, k) with style, demodulation and gain in it."""
         style = self.styles[spec.name].float()
         factor = self._demodulation(spec, style) * ACTIVATION_GAIN
-        both = (factor[:, :, None] * style[:, None, :]).to(self.owner.dtype)
-        return self._weight(spec) * both[..., None, None]
+        # In the memory order of the weight, or the product would jump about in one of the two.
+        both = style[:, :, None] * factor[:, None, :] if spec.up else style[:, None, :] * factor[:, :, None]
+        both = both.to(self.owner.dtype)
+        return self._weight(spec) * (both.transpose(1, 2) if spec.up else both)[..., None, None]
 
 
 def _double(picture: Tensor) -> Tensor:
@@ -427,6 +432,13 @@ def _taps_first(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """The same values (F, out, in, k, k) with the input channels next to each other in memory."""
     moved = weight.to(dtype).permute(0, 1, 3, 4, 2).contiguous()
     return moved.permute(0, 1, 4, 2, 3)
+
+
+def _lay_out(weight: Tensor, spec: LayerSpec) -> Tensor:
+    """The same values in the memory order in which the layer's convolution reads them without a copy."""
+    if not spec.up:
+        return weight
+    return weight.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
 
 
 def _settle(x: Tensor, dtype: torch.dtype) -> Tensor:
