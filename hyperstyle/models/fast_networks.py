@@ -7,7 +7,7 @@ change (in float32: nearly all of it) is shared with them, not copied.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -57,6 +57,8 @@ class FastHypernetwork:
         self._network = lighten(hypernetwork, dtype)
         blocks = self._network.refinement_blocks
         self._shared = {row.name for row in self.tuned if isinstance(blocks[str(row.index)], SharedSlot)}
+        head = self._network.shared_weight_hypernet
+        self._head = _FastHead(head) if isinstance(head, SharedHead) else None
 
     @torch.no_grad()
     def codes(self, target: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
@@ -75,13 +77,38 @@ class FastHypernetwork:
         own = {name: code.to(self.dtype) for name, code in codes.items() if name not in self._shared}
         offsets = self._network.deltas(own, steps)
         together = [name for name in codes if name in self._shared]
-        head = self._network.shared_weight_hypernet
-        if together and isinstance(head, SharedHead):
-            # The head's weights are hundreds of megabytes; walking over them once for all layers is what saves time.
-            stacked = torch.cat([codes[name] for name in together]).to(self.dtype)
-            batch = len(codes[together[0]])
-            offsets |= dict(zip(together, head(stacked, steps).split(batch), strict=True))
+        if together and self._head is not None:
+            made = self._head([codes[name].to(self.dtype) for name in together], steps)
+            offsets |= dict(zip(together, made, strict=True))
         return offsets
+
+
+class _FastHead:
+    """The shared head for several layers at once.
+
+    Its first matrix holds hundreds of megabytes, so walking over it once for all layers is what saves time. Offsets
+    come out with the input channels next to each other, as `FastSynthesis.prepare` reads them.
+    """
+
+    def __init__(self, head: SharedHead) -> None:
+        outs, ins, height, width = head.shape
+        self._shape = (outs, height, width, ins)
+
+        def inputs_last(columns: Tensor) -> Tensor:
+            return columns.detach().unflatten(-1, (ins, height, width)).movedim(-3, -1).flatten(-3).contiguous()
+
+        if head.w2.dtype != torch.float32:
+            # Read faster in this order; the copy takes the place of the one that changing the type has made.
+            head.w2 = nn.Parameter(head.w2.detach().t().contiguous().t(), requires_grad=False)
+        self._first, self._first_bias = head.w2.detach(), head.b2.detach()
+        self._second, self._second_bias = inputs_last(head.w1), inputs_last(head.b1)
+
+    def __call__(self, codes: Sequence[Tensor], steps: int) -> Iterator[Tensor]:
+        """Map each layer's summed code (B, code_dim) to its offsets (B, out, in, k, k)."""
+        rows = (torch.cat(list(codes)) @ self._first).add_(self._first_bias, alpha=steps)
+        for part in rows.chunk(len(codes)):
+            flat = (part.reshape(-1, len(self._second)) @ self._second).add_(self._second_bias, alpha=steps)
+            yield flat.reshape(-1, *self._shape).permute(0, 1, 4, 2, 3)
 
 
 Network = TypeVar("Network", bound=nn.Module)
