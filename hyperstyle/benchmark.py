@@ -45,8 +45,17 @@ STAGES = (
 JPEG_QUALITY = 90  # what the page sends while a slider moves
 PATIENCE_S = 25.0  # per stage and path; a slow stage is repeated less often, but at least twice
 WARM_UPS = 1
+TWIN_PIXELS = 4 * 1024**2  # the twin draws larger batches in parts
 # Random networks draw pictures of any contrast; errors are given for the contrast of real ones.
 PICTURE_STD = 0.5
+
+
+_STAGE_NOTES = (
+    "Twin: the plain float32 networks, timed in turns with the fast paths; PSNR compares their pictures. Memory: the "
+    "highest of the process so far (on CUDA, of the stage). A preview is what is drawn while a slider moves, its twin "
+    "the whole picture; `edit_to_jpeg` is the whole picture, edited and compressed. Times on another machine differ; "
+    "ratios travel better."
+)
 
 
 @dataclass(frozen=True)
@@ -145,10 +154,10 @@ def matrix_peak(device: torch.device, dtype: torch.dtype, size: int = 2048, runs
 
 
 def to_markdown(results: dict[str, Any], command: str) -> str:
-    """Write the stages as a table.
+    """Write the stages as a table, and the page's timings under it where there are any.
 
     Args:
-        results: From `benchmark`.
+        results: From `benchmark`, with `page` from `demo.timing.time_page` where the page was timed too.
         command: The command that made them, shown at the top.
     """
     machine = results["machine"]
@@ -176,7 +185,28 @@ def to_markdown(results: dict[str, Any], command: str) -> str:
         f"{results['dtype']}, {results['refinement_steps']} refinement steps, previews of {results['preview_px']} px. "
         f"A matrix product reaches {results['peak_gflops']:.0f} GFLOP/s here."
     )
-    return f"```\n{command}\n```\n\n{about}\n\n{table}\n"
+    title = f"# Benchmarks: `{results['domain']}`"
+    parts = [title, f"```\n{command}\n```", about, table, _STAGE_NOTES]
+    if "page" in results:
+        parts.append(_page_markdown(results["page"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _page_markdown(page: dict[str, Any]) -> str:
+    """What `demo.timing.time_page` measured."""
+    rows = "\n".join(
+        f"| {row['people']} | {row['median_ms']:.0f} ms | {row['p95_ms']:.0f} ms | {row['ratio_to_bare']:.1f} x |"
+        for row in page["drag"]
+    )
+    upload = page["upload_to_rebuilt"]
+    return (
+        "## The page, in Chromium\n\n"
+        "From the slider's event to the new picture on screen. A bare Gradio slider, whose value only goes to the "
+        f"server and back, takes {page['bare_slider']['median_ms']:.0f} ms here.\n\n"
+        "| people dragging at once | median | p95 | ratio to the bare slider |\n| ---: | ---: | ---: | ---: |\n"
+        f"{rows}\n\nFrom handing over a photo to the rebuilt face on screen, once warm: {upload['median_s']:.2f} s "
+        f"(slowest of {upload['uploads']}: {upload['slowest_s']:.2f} s)."
+    )
 
 
 def _stages(pipeline: HyperStyle) -> list[Stage]:
@@ -197,7 +227,13 @@ def _stages(pipeline: HyperStyle) -> list[Stage]:
         return inversion.w_plus.to(device).repeat(batch, 1, 1)
 
     def plain_draw(batch: int = 1, **options: Any) -> Tensor:
-        return models.generator.render(models.generator.to_styles(w_plus(batch)), deltas, **options)
+        # The plain network keeps whole batches of large activations; more than a few would not fit into memory.
+        at_once = max(1, min(batch, TWIN_PIXELS // domain.resolution**2))
+        parts = [
+            models.generator.render(models.generator.to_styles(w_plus(size)), deltas, **options)
+            for size in [at_once] * (batch // at_once) + [batch % at_once] * bool(batch % at_once)
+        ]
+        return torch.cat(parts)
 
     def fast_draw(batch: int = 1, **options: Any) -> Tensor:
         return fast.generator.render(fast.generator.to_styles(w_plus(batch)), prepared, **options)

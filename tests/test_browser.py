@@ -446,3 +446,6 @@ def test_the_benchmark_measures_the_page(pipeline, tmp_path):
     assert all(0 < row["median_ms"] <= row["p95_ms"] for row in [page["bare_slider"], *page["drag"]])
     assert page["drag"][1]["moves"] == 4 * page["drag"][0]["moves"]
     assert 0 < page["upload_to_rebuilt"]["median_s"] <= page["upload_to_rebuilt"]["slowest_s"]
+    written = out.with_suffix(".md").read_text()
+    assert f"| 4 | {page['drag'][1]['median_ms']:.0f} ms |" in written
+    assert f"{page['upload_to_rebuilt']['median_s']:.2f} s" in written
