@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from published_files import write_ffhq
 from tiny import make_tiny_domain
 
 from hyperstyle.editing.base import EditRow
@@ -31,3 +34,19 @@ def tiny_folder(tmp_path_factory) -> Path:
 def tiny(tiny_folder) -> HyperStyle:
     """The pipeline over `tiny_folder`."""
     return load(tiny_folder, "cpu")
+
+
+@pytest.fixture(scope="session")
+def ffhq_originals(tmp_path_factory) -> Iterator[Path]:
+    """A folder with the published files of `ffhq`, filled instead of trained."""
+    folder = write_ffhq(tmp_path_factory.mktemp("originals"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def ffhq_cache(tmp_path_factory) -> Iterator[Path]:
+    """Where these files are converted to, once for all tests; empty at first."""
+    folder = tmp_path_factory.mktemp("cache")
+    yield folder
+    shutil.rmtree(folder)

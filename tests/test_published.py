@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
-from published_files import write_direction, write_ffhq, write_w_encoder
+from demo_tools import astronaut
+from published_files import write_direction, write_w_encoder
 
 from hyperstyle.cli import main
 from hyperstyle.domains import get_domain
@@ -18,31 +22,30 @@ from hyperstyle.pipeline import load
 from hyperstyle.published import EDITS, is_ready, prepare
 from hyperstyle.weights.registry import find_set
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """An empty cache, for every test in this file."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache(ffhq_cache):
+    """The cache that published files are converted into, for every test in this file."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HYPERSTYLE_CACHE", str(folder))
+        patch.setenv("HYPERSTYLE_CACHE", str(ffhq_cache))
         patch.delenv("HYPERSTYLE_WEIGHTS", raising=False)
-        yield folder
-    shutil.rmtree(folder)
+        yield ffhq_cache
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory):
-    folder = write_ffhq(tmp_path_factory.mktemp("originals"))
-    yield folder
-    shutil.rmtree(folder)
+def originals(ffhq_originals):
+    return ffhq_originals
 
 
 @pytest.fixture(scope="module")
 def faces(cache, originals):
     """The converted domain, loaded."""
-    said = []
+    new = not any(cache.iterdir())
+    said: list[str] = []
     pipeline = load("ffhq", "cpu", originals, on_part=said.append)
-    assert any("hyperstyle_ffhq.pt" in words for words in said)
+    assert any("hyperstyle_ffhq.pt" in words for words in said) == new
     return pipeline
 
 
@@ -67,6 +70,19 @@ def test_the_chain_at_1024_px(faces, tmp_path):
     assert plain.tobytes() != edited.tobytes()
     measured = faces.measure(target, faces.draw(again))
     assert set(measured) == {"l2", "ms_ssim", "psnr"}  # nothing was downloaded that measures identity
+
+
+def test_inverting_a_photo_at_1024_px_takes_less_than_6_gb(faces, originals, tmp_path):
+    """The whole program, from its start to the face file with its five steps."""
+    astronaut().save(tmp_path / "photo.png")
+    face = tmp_path / "face.safetensors"
+    arguments = ["invert", tmp_path / "photo.png", "-o", face, "--domain", "ffhq", "--weights", originals]
+    process = subprocess.Popen([sys.executable, "-m", "hyperstyle", *map(str, arguments)], cwd=ROOT)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # `wait4` went around it
+    assert process.returncode == 0
+    assert face.stat().st_size < 64_000
+    assert used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 6e9
 
 
 def test_edits_come_from_the_published_files(faces):
