@@ -197,6 +197,7 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
                 "device": "cpu",
                 "out": tmp_path,
                 "smoke": True,
+                "weights": None,
             },
         )
     ]

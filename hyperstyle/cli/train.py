@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption
+from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.errors import UsageError, did_you_mean
 
 # In the order in which they build on each other.
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
             "train generator --domain portraits --minutes 60",
             "train hypernetwork --domain portraits --device cuda --steps 20000",
             "train encoder --smoke --out runs/try",
+            "train relevance --domain ffhq --weights ~/checkpoints",
         )
     )(train)
 
@@ -47,15 +48,28 @@ def train(
         Path | None, typer.Option("--out", help="Folder for weights, card and sample sheets.", metavar="FOLDER")
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="A few steps of a 32 px model, to see that it runs.")] = False,
+    weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train one stage of a domain from nothing, or go on where it stopped."""
+    """Train one stage of a domain from nothing, or go on where it stopped.
+
+    Of published domains only `relevance` can be run: it prepares edits by text for a generator that has none.
+    """
     if stage not in STAGES:
         raise UsageError(f"There is no training stage called '{stage}'; {did_you_mean(stage, STAGES)}")
     from hyperstyle.training.stages import run_stage
 
     with shared.log_to_stderr():  # a progress bar needs a terminal; elsewhere training tells its progress in lines
         folder = run_stage(
-            stage, domain, steps=steps, minutes=minutes, resume=resume, seed=seed, device=device, out=out, smoke=smoke
+            stage,
+            domain,
+            steps=steps,
+            minutes=minutes,
+            resume=resume,
+            seed=seed,
+            device=device,
+            out=out,
+            smoke=smoke,
+            weights=weights,
         )
     print(folder)

@@ -274,9 +274,10 @@ def fit_directions(
 
 
 @torch.no_grad()
-def map_all(generator: Generator, z: Tensor, batch: int = 4096) -> Tensor:
+def map_all(generator: Generator, z: Tensor, truncation_psi: float = 1.0, batch: int = 4096) -> Tensor:
     """Map (N, z_dim) to (N, w_dim) on the CPU."""
-    return torch.cat([generator.map(part.to(generator.w_avg.device)).float().cpu() for part in z.split(batch)])
+    device = generator.w_avg.device
+    return torch.cat([generator.map(part.to(device), truncation_psi).float().cpu() for part in z.split(batch)])
 
 
 def measure(probe: Probe, w: Tensor, vector: Tensor, name: str, spread: Tensor) -> Effect:

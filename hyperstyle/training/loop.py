@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hyperstyle.errors import CannotWrite, WeightsCorrupt
 from hyperstyle.models.precision import cpu_has_bf16
+from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import LoopConfig
 
 log = logging.getLogger(__name__)
@@ -64,26 +64,6 @@ def learning_rate_at(config: LoopConfig, step: int, progress: float) -> float:
         t = (progress - config.decay_from) / max(1e-9, 1 - config.decay_from)
         rate *= 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, t)))
     return rate
-
-
-def save_checkpoint(path: Path, state: dict[str, object]) -> None:
-    """Write a checkpoint so that an interruption leaves the old one whole."""
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, part)
-        part.replace(path)
-    except OSError as error:
-        raise CannotWrite(f"The checkpoint {path} could not be written ({error.strerror}); free some space.") from error
-
-
-def load_checkpoint(path: Path) -> dict[str, object]:
-    """Read a checkpoint; tensors and plain values only."""
-    try:
-        state: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsCorrupt(f"The checkpoint {path} cannot be read; delete it or train with --no-resume.") from error
-    return state
 
 
 def fit(

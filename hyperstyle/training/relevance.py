@@ -7,18 +7,24 @@ the mean change of the CLIP embedding is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hyperstyle.editing.pretrained_text import PretrainedTextModel
 from hyperstyle.editing.styleclip import TextEditor
 from hyperstyle.editing.text_model import Suggestion, TextModel
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters, to_z
+from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.directions import Network, column_of, find_end, map_all, unit_per_z
+
+Text = TypeVar("Text", TextModel, PretrainedTextModel)
 
 Progress = Callable[[int, int, str], None]
 """Called as (done, total, what comes next)."""
@@ -33,6 +39,8 @@ class RelevanceConfig:
         n_samples: Faces in which every channel is pushed.
         push: How far, in standard deviations.
         max_resolution: Layers above this many pixels are skipped; None takes all.
+        picture_px: Side of the pictures that the text model compares; None for the generator's own.
+        truncation_psi: How far the samples lie from the average latent; 1 leaves them alone.
         batch: Pictures rendered at once.
         seed: Decides everything random.
         n_measure: Faces on which suggested prompts are tried.
@@ -46,6 +54,8 @@ class RelevanceConfig:
     n_samples: int = 8
     push: float = 5.0
     max_resolution: int | None = None
+    picture_px: int | None = None
+    truncation_psi: float = 1.0
     batch: int = 32
     seed: int = 0
     n_measure: int = 24
@@ -107,44 +117,69 @@ CANDIDATES: tuple[Candidate, ...] = (
 
 def measure_relevance(
     generator: Generator,
-    model: TextModel,
+    model: Text,
     config: RelevanceConfig | None = None,
     on_progress: Progress | None = None,
-) -> TextModel:
+    *,
+    z: Tensor | None = None,
+    checkpoint: Path | None = None,
+) -> Text:
     """Measure the relevance of every style channel of the 3 x 3 layers.
 
     Args:
-        generator: Trained, in evaluation mode; its `z` is `to_z` of the parameters.
+        generator: Trained, in evaluation mode.
         model: Trained text model, on the generator's device.
         config: Settings.
         on_progress: Told after every batch.
+        z: (N, z_dim) inputs that stand for the generator's pictures; default: `to_z` of the renderer's parameters.
+        checkpoint: File that keeps what is measured, layer by layer; if it is there, measuring goes on from it.
 
     Returns:
         A copy of `model` with `relevance`, `style_std` and `relevance_layers`.
+
+    Raises:
+        WeightsCorrupt: The checkpoint cannot be read.
     """
     config = RelevanceConfig() if config is None else config
     device = generator.w_avg.device
-    w = map_all(generator, to_z(sample_parameters(config.n_statistics, config.seed)))
+    z = to_z(sample_parameters(config.n_statistics, config.seed)) if z is None else z
+    w = map_all(generator, z, config.truncation_psi)
     layers = relevance_layers(generator, config.max_resolution)
     means, deviations = style_statistics(generator, w, layers)
     base = generator.to_styles(repeat_w(w[: config.n_samples].to(device), generator.num_ws))
     n_base = len(base[0])
     total = sum(layer.in_channels for layer in layers)
     per_batch = max(1, config.batch // (2 * n_base))
-    rows = []
+    rows = _read_rows(checkpoint, config)
     done = 0
-    for layer, mean, deviation in zip(layers, means, deviations, strict=True):
+    for place, (layer, mean, deviation) in enumerate(zip(layers, means, deviations, strict=True)):
+        if place < len(rows):
+            done += layer.in_channels
+            continue
+        parts = []
         for channels in torch.arange(layer.in_channels).split(per_batch):
-            rows.append(_push(generator, model, base, layer.index, channels, mean, deviation, config.push))
+            parts.append(_push(generator, model, base, layer.index, channels, mean, deviation, config))
             done += len(channels)
             if on_progress is not None:
                 on_progress(done, total, layer.name)
+        rows.append(torch.cat(parts))
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, {"config": asdict(config), "rows": [part.cpu() for part in rows]})
     return replace(
         model,
-        relevance=torch.cat(rows),
+        relevance=torch.cat([part.to(device) for part in rows]),
         style_std=torch.cat(deviations),
         relevance_layers=tuple((layer.name, layer.in_channels) for layer in layers),
     )
+
+
+def _read_rows(checkpoint: Path | None, config: RelevanceConfig) -> list[Tensor]:
+    """Layers that were measured before, with these settings."""
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    state = load_checkpoint(checkpoint)
+    rows = state.get("rows")
+    return rows if state.get("config") == asdict(config) and isinstance(rows, list) else []
 
 
 def relevance_layers(generator: Generator, max_resolution: int | None = None) -> list[LayerSpec]:
@@ -188,13 +223,13 @@ def style_statistics(
 @torch.no_grad()
 def _push(
     generator: Generator,
-    model: TextModel,
+    model: TextModel | PretrainedTextModel,
     base: tuple[Tensor, ...],
     layer: int,
     channels: Tensor,
     mean: Tensor,
     deviation: Tensor,
-    push: float,
+    config: RelevanceConfig,
 ) -> Tensor:
     """Relevance rows of a few channels of one layer: (C, embed_dim), each of unit length (or zero if nothing moves)."""
     n, count = len(base[0]), len(channels)
@@ -202,9 +237,9 @@ def _push(
     styles = [style.repeat(count * 2, 1) for style in base]
     moved = styles[layer].view(count, 2, n, -1)
     for place, channel in enumerate(channels.tolist()):
-        moved[place, 0, :, channel] = mean[channel] + push * deviation[channel]
-        moved[place, 1, :, channel] = mean[channel] - push * deviation[channel]
-    features = model.embed_pictures(generator.render(tuple(styles)))
+        moved[place, 0, :, channel] = mean[channel] + config.push * deviation[channel]
+        moved[place, 1, :, channel] = mean[channel] - config.push * deviation[channel]
+    features = model.embed_pictures(generator.render(tuple(styles), resolution=config.picture_px))
     ends = features.view(count, 2, n, -1)
     return F.normalize(F.normalize(ends[:, 0] - ends[:, 1], dim=2, eps=1e-8).mean(1), dim=1, eps=1e-8)
 

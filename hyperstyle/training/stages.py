@@ -10,7 +10,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,15 +21,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from hyperstyle.device import describe_machine, resolve_device, set_threads
-from hyperstyle.domains import DOMAIN_FILE, Domain, read_domain
-from hyperstyle.errors import UnknownDomain, WeightsMissing
+from hyperstyle.domains import DOMAIN_FILE, Domain, get_domain, read_domain
+from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing
 from hyperstyle.images import save_picture, to_photo
 from hyperstyle.models.config import plain_config
+from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import PORTRAITS, SMOKE, DomainSizes, LoopConfig, scheduled
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.generator import GeneratorTask, set_average
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
-from hyperstyle.training.loop import Network, Report, Task, fit, load_checkpoint, save_checkpoint
+from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
@@ -338,6 +340,7 @@ def run_stage(
     device: str = "auto",
     out: Path | None = None,
     smoke: bool = False,
+    weights: Path | None = None,
 ) -> Path:
     """Train one stage.
 
@@ -350,22 +353,64 @@ def run_stage(
         device: auto, cpu, cuda or mps.
         out: Run folder; default `runs/<domain>`.
         smoke: A few steps of a 32 px model.
+        weights: For published domains: folder with their files.
 
     Returns:
-        The run folder, which is a domain folder.
+        The run folder, which is a domain folder; for a published domain the folder with its converted weights.
 
     Raises:
         UnknownDomain: Nothing is known about training this domain.
+        UsageError: Another stage than `relevance` of a published domain, or an option that stage has no use for.
         WeightsMissing: An earlier stage has not been run.
     """
+    if domain not in SIZES and get_domain(domain).published:
+        return _run_published(
+            stage, get_domain(domain), weights, device, seed, resume, out or steps or minutes or smoke
+        )
     if domain not in SIZES:
         raise UnknownDomain(f"Training knows the domain(s) {', '.join(SIZES)}, not '{domain}'; choose one of them.")
+    if weights is not None:
+        raise UsageError(f"The domain '{domain}' is trained in its run folder; leave --weights out.")
     sizes = SMOKE if smoke else SIZES[domain]
     folder = out or Path("runs") / ("smoke" if smoke else domain)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / DOMAIN_FILE).exists():
         write_domain(folder, domain if not smoke else "smoke", sizes)
     set_threads()
+    with _reporting(stage) as report:
+        command = f"python -m hyperstyle train {stage} --domain {domain}"
+        command += f" --steps {steps}" if steps else ""
+        command += f" --minutes {minutes:g}" if minutes else ""
+        command += f" --seed {seed}" + (" --smoke" if smoke else "")
+        STAGES[stage](Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command))
+    return folder
+
+
+def _run_published(
+    stage: str, domain: Domain, weights: Path | None, device: str, seed: int, resume: bool, unused: object
+) -> Path:
+    """The one stage that can be run on downloaded weights."""
+    from hyperstyle.training.published_relevance import CONFIG, measure_published
+
+    if stage != "relevance":
+        raise UsageError(
+            f"The weights of '{domain.name}' are published ones; only the stage 'relevance' can be run on them, "
+            f"not '{stage}'."
+        )
+    if unused:
+        raise UsageError("Measuring published weights takes no --out, --steps, --minutes or --smoke; leave them out.")
+    set_threads()
+    with _reporting(stage) as report:
+        config = replace(CONFIG, seed=seed)
+        path = measure_published(
+            domain, weights, device, config, resume, lambda done, total, what: report(done / total, what)
+        )
+    return path.parent
+
+
+@contextmanager
+def _reporting(stage: str) -> Iterator[Report]:
+    """Show a progress bar, or lines where there is no terminal."""
     bar = Progress(
         TextColumn(stage),
         BarColumn(),
@@ -382,12 +427,7 @@ def run_stage(
             if plain:
                 log.info("%s %.1f%% %s", stage, 100 * share, text)
 
-        command = f"python -m hyperstyle train {stage} --domain {domain}"
-        command += f" --steps {steps}" if steps else ""
-        command += f" --minutes {minutes:g}" if minutes else ""
-        command += f" --seed {seed}" + (" --smoke" if smoke else "")
-        STAGES[stage](Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command))
-    return folder
+        yield report
 
 
 def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
