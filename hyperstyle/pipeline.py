@@ -30,6 +30,7 @@ from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
 from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
+from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import visible
 from hyperstyle.latents import Inversion, Styles
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
@@ -42,6 +43,7 @@ from hyperstyle.weights.load import DomainModels, load_models
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.editing.styleclip import TextEditor
+    from hyperstyle.models.stylegan2 import Generator
 
 MAX_STEPS = 20  # published results stop improving after about five; more is a mistyped number
 MAX_OFFSET_STRENGTH = 4.0
@@ -308,6 +310,35 @@ class HyperStyle:
         with torch.inference_mode():
             return self._previews.fit(inversion, px, lambda: self.draw(inversion, resolution=px), full)
 
+    def stylise(
+        self,
+        inversion: Inversion,
+        generator: Generator,
+        edits: Mapping[str, float] | None = None,
+        text: Sequence[TextEdit] = (),
+        offset_strength: float = 1.0,
+    ) -> Image.Image:
+        """Draw an inverted face with a generator that was fine-tuned from the domain's: as a toon, a sketch, ...
+
+        Only the offsets of fine layers are used; those of coarse ones belong to the world of the photo.
+
+        Args:
+            inversion: One face, made in this domain.
+            generator: From `weights.fine_tuned.load_fine_tuned`.
+            edits, text, offset_strength: As in `render`.
+
+        Raises:
+            ShapeMismatch: The generator has other sizes (also what `render` raises).
+        """
+        self._check_domain(inversion)
+        self.check_edits(edits or {}, text, offset_strength)
+        with torch.inference_mode():
+            offsets = fine_offsets(self.models.hypernetwork, inversion, fine_px(self.domain.resolution))
+            scaled = {name: offset * offset_strength for name, offset in offsets.items()}
+            shift = [self._style_shift(edit) for edit in text]
+            square = stylise(generator, self._edited(inversion, edits or {}), scaled, shift, noise="const")
+            return to_photo(visible(square, self.domain))
+
     def paste_back(
         self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
     ) -> Image.Image:
@@ -383,13 +414,17 @@ class HyperStyle:
 
     def _styles(self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit]) -> Styles:
         """Per-layer styles of the edited face."""
-        w_plus = inversion.w_plus.to(self.device)
-        for name, strength in edits.items():
-            w_plus = w_plus + self._w_shift(name, strength).to(self.device)
-        styles = self.models.generator.to_styles(w_plus)
+        styles = self.models.generator.to_styles(self._edited(inversion, edits))
         for edit in text:
             styles = tuple(style + part.to(style) for style, part in zip(styles, self._style_shift(edit), strict=True))
         return styles
+
+    def _edited(self, inversion: Inversion, edits: Mapping[str, float]) -> Tensor:
+        """The latent of the edited face."""
+        w_plus = inversion.w_plus.to(self.device)
+        for name, strength in edits.items():
+            w_plus = w_plus + self._w_shift(name, strength).to(self.device)
+        return w_plus
 
     def _w_shift(self, name: str, strength: float) -> Tensor:
         if self._directions is None:

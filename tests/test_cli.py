@@ -16,12 +16,15 @@ import pytest
 import tiny as tiny_module
 import torch
 from PIL import Image
+from published_files import complete
 from safetensors.torch import save_file
 from skimage import data
+from tiny import make_tiny_domain
 
 from hyperstyle.cli import main
 from hyperstyle.latents import Inversion
 from hyperstyle.synthetic.parameters import PARAMETERS
+from hyperstyle.weights.fine_tuned import load_fine_tuned
 
 COMMANDS = ("align", "invert", "edit", "domains", "edits", "train", "evaluate", "benchmark")
 
@@ -66,6 +69,32 @@ def refused(result: tuple[int, str, str], code: int, *parts: str) -> None:
 
 
 # What it does
+
+
+def test_edit_draws_with_a_fine_tuned_generator(run, tiny, tiny_folder, face, tmp_path):
+    other = make_tiny_domain(tmp_path / "other", seed=1) / "generator.safetensors"
+    options = ("--domain", tiny_folder, "--set", "smile=1")
+    assert run("edit", face, "-o", tmp_path / "plain.png", *options)[0] == 0
+    assert run("edit", face, "-o", tmp_path / "toon.png", *options, "--generator", other)[0] == 0
+    with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "toon.png") as toon:
+        assert plain.tobytes() != toon.tobytes()
+    # With the domain's own generator and all layers counted as fine, it is what `render` draws.
+    inversion = Inversion.load(face)
+    own = load_fine_tuned(tiny_folder / "generator.safetensors", tiny.domain)
+    same, drawn = tiny.stylise(inversion, own, {"smile": 1.0}), tiny.render(inversion, {"smile": 1.0})
+    assert np.abs(np.asarray(same, int) - np.asarray(drawn, int)).max() <= 1
+    halved = tiny.stylise(inversion, own, offset_strength=0.5)
+    assert np.abs(np.asarray(halved, int) - np.asarray(tiny.render(inversion, offset_strength=0.5), int)).max() <= 1
+
+
+def test_edit_refuses_a_generator_of_other_sizes(run, tiny_folder, face, tmp_path):
+    foreign = tmp_path / "g.pt"
+    torch.save({"g_ema": complete("generator_256_cm1", "decoder.")}, foreign)
+    out = tmp_path / "out.png"
+    done = run("edit", face, "-o", out, "--domain", tiny_folder, "--generator", foreign)
+    refused(done, 1, "256 px", "32 px", "fine-tuned")
+    refused(run("edit", face, "-o", out, "--domain", tiny_folder, "--generator", tmp_path / "no.pt"), 1, "no.pt")
+    assert not out.exists()
 
 
 def test_version_and_help(run):

@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
             "edit photo.jpg -o smiling.png --set smile=2.0",
             'edit face.safetensors -o bearded.png --text "a face with a beard=1.5" --set age=-1',
             "edit photo.jpg -o whole_photo.png --set smile=1 --paste-back",
+            "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
 
@@ -139,6 +140,14 @@ def edit(
     offset_strength: Annotated[
         float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
     ] = 1.0,
+    generator: Annotated[
+        Path | None,
+        typer.Option(
+            "--generator",
+            help="Draw with this one, fine-tuned from the domain's: a toon, a sketch.",
+            metavar="FILE",
+        ),
+    ] = None,
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
@@ -152,6 +161,7 @@ def edit(
     from hyperstyle.images import open_photo, save_picture
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
+    from hyperstyle.weights.fine_tuned import load_fine_tuned
 
     edits = dict(_parse_setting(word) for word in settings or [])
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
@@ -167,6 +177,7 @@ def edit(
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_edits(edits, prompts, offset_strength)
+    fine_tuned = None if generator is None else load_fine_tuned(generator, pipeline.domain, pipeline.device)
     if inversion is None:
         assert photo is not None
         with shared.progress("finding the face"):
@@ -174,7 +185,10 @@ def edit(
         _print_warnings(aligned)
         inversion, _ = rebuild(pipeline, aligned, steps)
     with shared.progress("drawing"):
-        picture = pipeline.render(inversion, edits, prompts, offset_strength)
+        if fine_tuned is None:
+            picture = pipeline.render(inversion, edits, prompts, offset_strength)
+        else:
+            picture = pipeline.stylise(inversion, fine_tuned, edits, prompts, offset_strength)
         if paste_back:
             assert photo is not None
             picture = pipeline.paste_back(photo, aligned, picture)

@@ -9,16 +9,23 @@ Source: HyperStyle (arXiv 2111.15666), section 5.3, and its released script.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from hyperstyle.errors import ShapeMismatch
-from hyperstyle.latents import Deltas, Inversion
+from hyperstyle.latents import Deltas, Inversion, Styles
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator, Noise
 
 FINE_PX = 128
-"""Offsets of coarser layers belong to the photo's world, not to the fine-tuned one, and are left out."""
+"""Of a 1024 px generator. Offsets of coarser layers belong to the photo's world, and are left out."""
+
+
+def fine_px(resolution: int) -> int:
+    """Where a generator of another size has its fine layers."""
+    return max(4, FINE_PX * resolution // 1024)
 
 
 def fine_offsets(hypernetwork: Hypernetwork, inversion: Inversion, from_px: int = FINE_PX) -> dict[str, Tensor]:
@@ -39,13 +46,20 @@ def fine_offsets(hypernetwork: Hypernetwork, inversion: Inversion, from_px: int 
 
 
 @torch.no_grad()
-def stylise(fine_tuned: Generator, w_plus: Tensor, offsets: Deltas, noise: Noise = "random") -> Tensor:
+def stylise(
+    fine_tuned: Generator,
+    w_plus: Tensor,
+    offsets: Deltas,
+    style_shifts: Sequence[Styles] = (),
+    noise: Noise = "random",
+) -> Tensor:
     """Draw faces with a fine-tuned generator.
 
     Args:
         fine_tuned: Of the same sizes as the generator the latents and offsets were made for.
         w_plus: (B, L, w_dim).
         offsets: From `fine_offsets`.
+        style_shifts: Added to the styles, as text edits are.
         noise: As in `Generator.render`; the released script draws it anew.
 
     Returns:
@@ -60,4 +74,6 @@ def stylise(fine_tuned: Generator, w_plus: Tensor, offsets: Deltas, noise: Noise
             f"{tuple(w_plus.shape[1:])}; it must come from the same generator as the face."
         )
     styles = fine_tuned.to_styles(w_plus.to(fine_tuned.w_avg.device))
+    for shift in style_shifts:
+        styles = tuple(style + part.to(style) for style, part in zip(styles, shift, strict=True))
     return fine_tuned.render(styles, offsets, noise=noise)
