@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,10 +21,12 @@ Deltas = Mapping[str, Tensor]
 """Relative weight offsets by layer name, broadcastable to (B, out, in, k, k): weight x (1 + delta) is used."""
 
 FORMAT = "hyperstyle.inversion"
-VERSION = "2"
-# Version 1 kept every row of the latent.
-READABLE = ("1", "2")
+VERSION = "3"
+# Version 1 kept every row of the latent; only files of version 3 can hold offsets, others are still written as 2.
+READABLE = ("1", "2", "3")
+WITHOUT_OFFSETS = "2"
 CODE_PREFIX = "codes."
+OFFSET_PREFIX = "offsets."
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class Inversion:
             one row per step where the layer's head is separable; empty for an encoder alone.
         steps: Number of refinement steps summed.
         domain: Name of the domain whose generator draws it.
+        offsets: Per layer (B, out, in, k, k) relative weight offsets float32 on the CPU, added to those of the codes;
+            only from methods that tune weights one by one, which makes the inversion large. Empty otherwise.
 
     Raises:
         ShapeMismatch: The tensors do not fit together or hold numbers that are not finite.
@@ -50,6 +54,7 @@ class Inversion:
     codes: Mapping[str, Tensor]
     steps: int
     domain: str
+    offsets: Deltas = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes, and move everything to the CPU in float32."""
@@ -65,10 +70,25 @@ class Inversion:
                 )
             if code.ndim == 3 and code.shape[1] != self.steps:
                 raise ShapeMismatch(f"Layer {name} has codes of {code.shape[1]} steps, not of {self.steps}.")
+        for name, offset in self.offsets.items():
+            if offset.ndim != 5 or offset.shape[0] != self.w_plus.shape[0]:
+                raise ShapeMismatch(
+                    f"The offset of layer {name} has shape {tuple(offset.shape)}, but the inversion holds "
+                    f"{self.w_plus.shape[0]} face(s)."
+                )
         object.__setattr__(self, "w_plus", _settle(self.w_plus))
+        object.__setattr__(self, "offsets", {name: _settle(offset) for name, offset in self.offsets.items()})
         object.__setattr__(self, "codes", {name: _settle(code) for name, code in self.codes.items()})
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in (self.w_plus, *self.codes.values())):
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in self._tensors()):
             raise ShapeMismatch("An inversion holds a number that is not finite; invert the face again.")
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return (self.w_plus, *self.codes.values(), *self.offsets.values())
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the generator's weights change for this face."""
+        return bool(self.codes or self.offsets)
 
     def __len__(self) -> int:
         """Number of faces B."""
@@ -86,14 +106,14 @@ class Inversion:
         if not 0 <= index < len(self):
             raise IndexError(f"The inversion holds {len(self)} face(s); there is no face {index}.")
         rows = slice(index, index + 1)
-        return Inversion(
-            self.w_plus[rows], {name: code[rows] for name, code in self.codes.items()}, self.steps, self.domain
-        )
+        codes, offsets = ({name: part[rows] for name, part in parts.items()} for parts in (self.codes, self.offsets))
+        return Inversion(self.w_plus[rows], codes, self.steps, self.domain, offsets)
 
     def digest(self, latent: bool = False) -> bytes:
-        """Hash of everything the offsets depend on: codes and number of steps; with `latent` also `w_plus`."""
+        """Hash of everything the weights depend on: codes, steps and offsets; with `latent` also `w_plus`."""
         hasher = hashlib.sha256(str(self.steps).encode())
         tensors = dict(sorted(self.codes.items())) | ({"w_plus": self.w_plus} if latent else {})
+        tensors |= {OFFSET_PREFIX + name: offset for name, offset in sorted(self.offsets.items())}
         for name, tensor in tensors.items():
             hasher.update(f"{name}{tuple(tensor.shape)}".encode())
             hasher.update(tensor.contiguous().numpy().tobytes())
@@ -112,10 +132,11 @@ class Inversion:
         tensors = {
             "w_plus": first.clone() if one else self.w_plus,
             **{CODE_PREFIX + name: code for name, code in self.codes.items()},
+            **{OFFSET_PREFIX + name: offset for name, offset in self.offsets.items()},
         }
         header = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if self.offsets else WITHOUT_OFFSETS,
             "domain": self.domain,
             "steps": str(self.steps),
             "rows": str(self.w_plus.shape[1]),
@@ -153,11 +174,16 @@ class Inversion:
         codes = {
             name.removeprefix(CODE_PREFIX): tensor for name, tensor in tensors.items() if name.startswith(CODE_PREFIX)
         }
+        offsets = {
+            name.removeprefix(OFFSET_PREFIX): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(OFFSET_PREFIX)
+        }
         w_plus, rows = tensors["w_plus"], header.get("rows", "")
         if w_plus.ndim == 3 and w_plus.shape[1] == 1 and re.fullmatch("[0-9]{1,2}", rows):
             w_plus = w_plus.expand(-1, int(rows), -1)
         try:
-            return cls(w_plus, codes, int(steps), made_in)
+            return cls(w_plus, codes, int(steps), made_in, offsets)
         except ShapeMismatch as error:
             raise WeightsCorrupt(f"The file {path} cannot be used: {error}") from error
 

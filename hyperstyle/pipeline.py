@@ -31,7 +31,7 @@ from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
-from hyperstyle.inversion.base import visible
+from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.latents import Inversion, Styles
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
@@ -333,7 +333,9 @@ class HyperStyle:
         self._check_domain(inversion)
         self.check_edits(edits or {}, text, offset_strength)
         with torch.inference_mode():
-            offsets = fine_offsets(self.models.hypernetwork, inversion, fine_px(self.domain.resolution))
+            offsets = fine_offsets(
+                self.models.hypernetwork, inversion, self.models.generator.layers, fine_px(self.domain.resolution)
+            )
             scaled = {name: offset * offset_strength for name, offset in offsets.items()}
             shift = [self._style_shift(edit) for edit in text]
             square = stylise(generator, self._edited(inversion, edits or {}), scaled, shift, noise="const")
@@ -436,7 +438,7 @@ class HyperStyle:
 
     def _weights(self, inversion: Inversion, strength: float) -> PreparedWeights | None:
         """The generator's weights with this face's offsets in them, from the cache where possible."""
-        if not inversion.codes or inversion.steps == 0 or strength == 0:
+        if not inversion.adapts or strength == 0:
             return None
         prepared = self._prepared.get(inversion, self._prepare)
         if strength == 1:
@@ -444,8 +446,7 @@ class HyperStyle:
         return self._prepared.get(inversion, lambda _: self.fast.generator.blend(prepared, strength), strength)
 
     def _prepare(self, inversion: Inversion) -> PreparedWeights:
-        codes = {name: code.to(self.device) for name, code in inversion.codes.items()}
-        return self.fast.generator.prepare(self.fast.hypernetwork.deltas(codes, steps=inversion.steps))
+        return self.fast.generator.prepare(inversion_deltas(self.fast.hypernetwork, inversion, self.device))
 
     def _check_domain(self, inversion: Inversion) -> None:
         if inversion.domain != self.domain.name:

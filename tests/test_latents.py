@@ -117,8 +117,8 @@ def test_files_that_are_no_inversions(inversion: Inversion, tmp_path: Path) -> N
     write_tensors(path, {"w_plus": w_plus}, {"format": "hyperstyle.weights"})
     with pytest.raises(ForeignWeights, match="not a saved face"):
         Inversion.load(path)
-    write_tensors(path, {"w_plus": w_plus}, {**good, "version": "3"})
-    with pytest.raises(ForeignWeights, match="version 3"):
+    write_tensors(path, {"w_plus": w_plus}, {**good, "version": "4"})
+    with pytest.raises(ForeignWeights, match="version 4"):
         Inversion.load(path)
     write_tensors(path, {"w_plus": w_plus}, {**good, "steps": "-1"})
     with pytest.raises(WeightsCorrupt, match="number of steps"):

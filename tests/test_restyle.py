@@ -96,7 +96,7 @@ def test_pyramids_need_three_stages(models):
 
 def test_adaptation_keeps_only_fine_offsets(models, target, tmp_path):
     inversion = METHODS["hyperstyle"](models, steps=2).invert(target)
-    kept = fine_offsets(models.hypernetwork, inversion, from_px=32)
+    kept = fine_offsets(models.hypernetwork, inversion, models.generator.layers, from_px=32)
     assert set(kept) == {"convs.4", "convs.5"}
     everything = models.hypernetwork.deltas(inversion.codes, steps=2)
     for name, offset in kept.items():

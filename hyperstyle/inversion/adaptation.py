@@ -10,13 +10,16 @@ Source: HyperStyle (arXiv 2111.15666), section 5.3, and its released script.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from hyperstyle.errors import ShapeMismatch
+from hyperstyle.inversion.base import inversion_deltas
 from hyperstyle.latents import Deltas, Inversion, Styles
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, Noise
 
 FINE_PX = 128
@@ -28,21 +31,26 @@ def fine_px(resolution: int) -> int:
     return max(4, FINE_PX * resolution // 1024)
 
 
-def fine_offsets(hypernetwork: Hypernetwork, inversion: Inversion, from_px: int = FINE_PX) -> dict[str, Tensor]:
+def fine_offsets(
+    hypernetwork: Hypernetwork, inversion: Inversion, layers: Sequence[LayerSpec], from_px: int = FINE_PX
+) -> dict[str, Tensor]:
     """Return an inversion's offsets of the fine layers.
 
     Args:
         hypernetwork: The one that made the inversion.
-        inversion: A refined one; an encoder's has no offsets.
+        inversion: An encoder's has no offsets.
+        layers: The generator's layer table.
         from_px: Lowest output resolution of the layers kept.
 
     Returns:
         Offsets by layer name, on the hypernetwork's device.
     """
-    rows = {row.name: row for row in hypernetwork.tuned}
-    device = next(hypernetwork.parameters()).device
-    kept = {name: code.to(device) for name, code in inversion.codes.items() if rows[name].resolution >= from_px}
-    return hypernetwork.deltas(kept, steps=inversion.steps)
+    fine = {row.name for row in layers if row.resolution >= from_px}
+    codes, offsets = (
+        {name: part for name, part in parts.items() if name in fine} for parts in (inversion.codes, inversion.offsets)
+    )
+    kept = replace(inversion, codes=codes, steps=inversion.steps if codes else 0, offsets=offsets)
+    return inversion_deltas(hypernetwork, kept, next(hypernetwork.parameters()).device)
 
 
 @torch.no_grad()

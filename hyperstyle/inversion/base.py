@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hyperstyle.domains import Domain
 from hyperstyle.errors import ShapeMismatch
-from hyperstyle.latents import Inversion
+from hyperstyle.latents import Deltas, Inversion
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
@@ -54,6 +55,20 @@ class Inverter(Protocol):
         Raises:
             ShapeMismatch: The target is not a batch of such pictures or is too small.
         """
+
+
+def inversion_deltas(
+    hypernetwork: Hypernetwork | FastHypernetwork, inversion: Inversion, device: torch.device
+) -> dict[str, Tensor]:
+    """Everything an inversion changes in the generator's weights: what its codes stand for, and its own offsets."""
+    codes = {name: code.to(device) for name, code in inversion.codes.items()}
+    found = dict(hypernetwork.deltas(codes, steps=inversion.steps)) if codes else {}
+    return add_deltas(found, {name: offset.to(device) for name, offset in inversion.offsets.items()})
+
+
+def add_deltas(deltas: Deltas, more: Deltas) -> dict[str, Tensor]:
+    """Add weight offsets, layer by layer."""
+    return {**deltas, **{name: deltas[name] + part if name in deltas else part for name, part in more.items()}}
 
 
 def visible(picture: Tensor, domain: Domain) -> Tensor:
