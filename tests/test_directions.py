@@ -217,7 +217,7 @@ class LinearGenerator:
         self.rotation = torch.linalg.qr(torch.randn(Z_DIM, Z_DIM, generator=g))[0]
         self.w_avg = torch.zeros(Z_DIM)
 
-    def map(self, z):
+    def map(self, z, truncation_psi=1.0):
         return z @ self.rotation
 
     def to_styles(self, w_plus):
