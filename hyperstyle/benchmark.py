@@ -12,7 +12,6 @@ import gc
 import io
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hyperstyle.device import describe_machine, resolve_device, set_threads
+from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb, resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
@@ -52,9 +51,9 @@ PICTURE_STD = 0.5
 
 _STAGE_NOTES = (
     "Twin: the plain float32 networks, timed in turns with the fast paths; PSNR compares their pictures. Memory: the "
-    "highest of the process so far (on CUDA, of the stage). A preview is what is drawn while a slider moves, its twin "
-    "the whole picture; `edit_to_jpeg` is the whole picture, edited and compressed. Times on another machine differ; "
-    "ratios travel better."
+    "highest while the fast path worked, of the whole process with all networks, the twin's too (on CUDA, of the "
+    "GPU). A preview is what is drawn while a slider moves, its twin the whole picture; `edit_to_jpeg` is the whole "
+    "picture, edited and compressed. Times on another machine differ; ratios travel better."
 )
 
 
@@ -82,6 +81,7 @@ def benchmark(
     repeats: int = 15,
     weights: str | Path | None = None,
     on_stage: Callable[[str], None] | None = None,
+    float32: bool = False,
 ) -> dict[str, Any]:
     """Time every stage.
 
@@ -92,16 +92,20 @@ def benchmark(
         repeats: Timed runs per stage at most, after one that does not count.
         weights: For published domains: folder with their files.
         on_stage: Called with each stage's name when it is done.
+        float32: Let the fast paths calculate in float32 even where bfloat16 is faster.
 
     Returns:
         `domain`, `device`, `machine`, `dtype` of the fast paths, `peak_gflops` (a matrix product of this machine in
         that type) and the list `stages` with `name`, `batch`, `median_s`, `p95_s`, `runs`, `twin_median_s`,
         `ratio_to_twin` (how many times faster), `gflops`, `share_of_peak`, `psnr_db` (against the twin's picture, None
-        where there is none) and `peak_mb` (on CUDA of the stage, elsewhere the highest memory of the process so far).
+        where there is none) and `peak_mb` (highest memory while the fast path worked: of the GPU on CUDA, elsewhere
+        of the whole process with all its networks).
     """
     set_threads()
     pipeline = random_pipeline(get_domain(domain), device) if random_weights else load(domain, device, weights)
-    dtype = fast_dtype(pipeline.device, pipeline.domain.resolution)
+    if float32:
+        pipeline = HyperStyle(pipeline.domain, pipeline.models, dtype=torch.float32)
+    dtype = torch.float32 if float32 else fast_dtype(pipeline.device, pipeline.domain.resolution)
     peak = matrix_peak(pipeline.device, dtype)
     rows = []
     with torch.inference_mode():
@@ -276,10 +280,10 @@ def _measure(stage: Stage, repeats: int, device: torch.device, peak: float) -> d
     with FlopCounterMode(display=False) as counter:
         stage.flops()
     flops = counter.get_total_flops() * stage.batch
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    psnr = _psnr(stage.fast(), stage.twin())
-    peak_mb = _peak_mb(device)
+    forget_peak_memory(device)
+    drawn = stage.fast()
+    peak_mb = peak_memory_mb(device)
+    psnr = _psnr(drawn, stage.twin())
     fast_s: list[float] = []
     twin_s: list[float] = []
     for run in range(WARM_UPS + repeats):
@@ -318,15 +322,6 @@ def _psnr(got: Any, want: Any) -> float | None:
 def _percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
-
-
-def _peak_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    import resource  # not on Windows
-
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6
 
 
 def _wait(device: torch.device) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +14,7 @@ import torch
 from hyperstyle.errors import DeviceMissing, did_you_mean
 
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -65,3 +69,28 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],
     }
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Start measuring peak memory anew, where the system allows it (CUDA, Linux)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        _CLEAR.write_text("5")  # Linux: sets the process's highest memory back to what it has now
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Highest memory since `forget_peak_memory`: of the GPU on CUDA, else of the whole process (elsewhere ever)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    try:
+        found = re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())
+    except OSError:
+        found = None
+    if found:
+        return int(found[1]) * 1024 / 1e6
+    import resource  # not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 1e6 if platform.system() == "Darwin" else used * 1024 / 1e6

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from PIL import Image
@@ -27,9 +27,9 @@ from hyperstyle import metrics
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
-from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain
+from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain, did_you_mean
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
-from hyperstyle.inversion import METHODS
+from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.latents import Inversion, Styles
@@ -136,6 +136,7 @@ class HyperStyle:
         domain: The row the models were built from.
         models: Its networks, in evaluation mode and on one device.
         cache_bytes: Upper bound for adapted weights; the face in use is always kept.
+        dtype: Type of the fast paths' arithmetic; None for what is fastest here, see `precision.fast_dtype`.
 
     Attributes:
         models: The plain float32 networks.
@@ -143,11 +144,17 @@ class HyperStyle:
         preview_px: Side of the picture that `preview` draws; a slow machine may choose another of the generator's.
     """
 
-    def __init__(self, domain: Domain, models: DomainModels, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        models: DomainModels,
+        cache_bytes: int = CACHE_BYTES,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self.domain = domain
         self.models = models
         self.device = models.generator.w_avg.device
-        self.fast = FastModels.of(models, fast_dtype(self.device, domain.resolution))
+        self.fast = FastModels.of(models, dtype or fast_dtype(self.device, domain.resolution))
         self._directions = _read_directions(domain)
         self._prepared = _WeightsCache(cache_bytes)
         self._previews = Corrections()
@@ -208,6 +215,7 @@ class HyperStyle:
         face: AlignedFace | Image.Image | Tensor,
         steps: int | None = None,
         on_step: Callable[[int, Tensor], None] | None = None,
+        method: str = "hyperstyle",
     ) -> Inversion:
         """Find the latent and the weight offsets with which the generator draws this very face.
 
@@ -215,15 +223,21 @@ class HyperStyle:
             face: As in `target`; several faces at once as a tensor.
             steps: Passes of the hypernetwork; None for the domain's own number, 0 for the encoder alone.
             on_step: Called with (0, picture) after the encoder and (i, picture) after refinement step i; pictures are
-                (1, 3, *domain.picture_hw) in [-1, 1].
+                (1, 3, *domain.picture_hw) in [-1, 1]. Other methods call it where they stand for their own steps.
+            method: One of `methods`.
 
         Raises:
-            UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`.
+            UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`, or given for a method that has none; or
+                there is no such method in this domain.
         """
+        if method != "hyperstyle":
+            if steps is not None:
+                raise UsageError(f"The method '{method}' has no refinement steps; leave them out.")
+            return self.inverter(method).invert(self.target(face), on_step)
         steps = self.domain.refinement_steps if steps is None else steps
         if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
             raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
-        inverter = METHODS["hyperstyle"](self.fast, steps=steps)
+        inverter = self.inverter("hyperstyle", steps=steps)
         if on_step is None or self.preview_px >= self.domain.resolution:
             return inverter.invert(self.target(face), on_step)
         last: list[Tensor] = []
@@ -235,6 +249,31 @@ class HyperStyle:
         inversion = inverter.invert(self.target(face), watch)
         self._correction(inversion, lambda: last[0])
         return inversion
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the inversion methods for which this domain has the networks."""
+        return [
+            name
+            for name, method in METHODS.items()
+            if all(getattr(self.models, part, None) is not None for part in method.needs)
+        ]
+
+    def inverter(self, method: str, **options: Any) -> Inverter:
+        """Make an inversion method ready for this domain.
+
+        Args:
+            method: One of `methods`.
+            options: The method's own.
+
+        Raises:
+            UsageError: There is no such method in this domain.
+        """
+        if method not in self.methods:
+            lacks = f" for '{self.domain.name}'" if method in METHODS else ""
+            raise UsageError(f"There is no inversion method '{method}'{lacks}; {did_you_mean(method, self.methods)}")
+        row = METHODS[method]
+        return row(self.models if row.descends else self.fast, **options)
 
     # inversion -> picture
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny as tiny_module
 import torch
 from published_files import write_ffhq
 from tiny import make_tiny_domain
@@ -14,6 +16,7 @@ from tiny import make_tiny_domain
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.pipeline import HyperStyle, load
+from hyperstyle.synthetic.parameters import PARAMETERS
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +53,14 @@ def ffhq_cache(tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def drawn_folder(tmp_path, monkeypatch, tiny_folder) -> Path:
+    """A tiny domain whose generator takes the renderer's parameters, so that it can be evaluated."""
+    monkeypatch.setattr(tiny_module, "GENERATOR", replace(tiny_module.GENERATOR, z_dim=len(PARAMETERS)))
+    network = replace(tiny_module.ATTRIBUTE_NETWORK, out_dim=len(PARAMETERS))
+    monkeypatch.setattr(tiny_module, "ATTRIBUTE_NETWORK", network)
+    folder = make_tiny_domain(tmp_path / "drawn")
+    shutil.copytree(tiny_folder / "editing_directions", folder / "editing_directions")
+    return folder

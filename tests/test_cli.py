@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny as tiny_module
 import torch
 from PIL import Image
 from published_files import complete
@@ -23,7 +22,6 @@ from tiny import make_tiny_domain
 
 from hyperstyle.cli import main
 from hyperstyle.latents import Inversion
-from hyperstyle.synthetic.parameters import PARAMETERS
 from hyperstyle.weights.fine_tuned import load_fine_tuned
 
 COMMANDS = ("align", "invert", "edit", "domains", "edits", "train", "evaluate", "benchmark")
@@ -398,17 +396,7 @@ def test_as_a_program(tiny_folder, face, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-# Evaluation, on a tiny domain whose generator takes the renderer's parameters
-
-
-@pytest.fixture
-def drawn_folder(tmp_path, monkeypatch, tiny_folder) -> Path:
-    monkeypatch.setattr(tiny_module, "GENERATOR", replace(tiny_module.GENERATOR, z_dim=len(PARAMETERS)))
-    network = replace(tiny_module.ATTRIBUTE_NETWORK, out_dim=len(PARAMETERS))
-    monkeypatch.setattr(tiny_module, "ATTRIBUTE_NETWORK", network)
-    folder = tiny_module.make_tiny_domain(tmp_path / "drawn")
-    shutil.copytree(tiny_folder / "editing_directions", folder / "editing_directions")
-    return folder
+# Evaluation
 
 
 def test_evaluate(run, drawn_folder, tmp_path):
@@ -439,7 +427,7 @@ def test_evaluate(run, drawn_folder, tmp_path):
 
 
 def test_bootstrap_interval():
-    from hyperstyle.evaluation import interval
+    from hyperstyle.evaluation.tables import interval
 
     values = torch.randn(400, generator=torch.Generator().manual_seed(1)) * 2 + 5
     found = interval(values)

@@ -80,6 +80,9 @@ def invert(
     report: Annotated[
         Path | None, typer.Option("--report", help="Also write what was measured.", metavar="REPORT.json")
     ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="How to invert: hyperstyle, encoder, w, w+, pti, hyperstyle+pti.")
+    ] = "hyperstyle",
     face: FaceOption = "largest",
     domain: DomainOption = "portraits",
     weights: WeightsOption = None,
@@ -97,12 +100,13 @@ def invert(
     opened = open_photo(photo)
     seconds = {"open": watch.lap()}
     pipeline = shared.load_pipeline(domain, device, weights)
+    pipeline.inverter(method)
     seconds["load"] = watch.lap()
     with shared.progress("finding the face"):
         aligned = pipeline.align(opened, wanted)
     seconds["align"] = watch.lap()
     _print_warnings(aligned)
-    inversion, stages = rebuild(pipeline, aligned, steps)
+    inversion, stages = rebuild(pipeline, aligned, steps, method)
     watch.lap()
     inversion.save(out)
     seconds["save"] = watch.lap()
@@ -112,6 +116,7 @@ def invert(
         content: dict[str, Any] = {
             "photo": photo.name,
             "domain": pipeline.domain.name,
+            "method": method,
             "device": str(pipeline.device),
             "face": asdict(aligned.report),
             "encoder": numbers[0],
@@ -196,14 +201,17 @@ def edit(
     print(out)
 
 
-def rebuild(pipeline: HyperStyle, face: AlignedFace, steps: int | None) -> tuple[Inversion, list[tuple[Tensor, float]]]:
+def rebuild(
+    pipeline: HyperStyle, face: AlignedFace, steps: int | None, method: str = "hyperstyle"
+) -> tuple[Inversion, list[tuple[Tensor, float]]]:
     """Invert a face behind a progress bar.
 
     Returns:
         The inversion, and for the encoder and each refinement step its picture and the seconds it took.
     """
     stages: list[tuple[Tensor, float]] = []
-    total = 1 + (pipeline.domain.refinement_steps if steps is None else steps)
+    passes = pipeline.domain.refinement_steps if steps is None else steps
+    total = 1 + passes if method == "hyperstyle" else None
     with shared.progress("rebuilding the face", total) as bar:
         watch = shared.Stopwatch()
 
@@ -211,7 +219,7 @@ def rebuild(pipeline: HyperStyle, face: AlignedFace, steps: int | None) -> tuple
             stages.append((picture, watch.lap()))
             bar.advance()
 
-        return pipeline.invert(face, steps, on_step), stages
+        return pipeline.invert(face, steps, on_step, method), stages
 
 
 def measure_stages(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
-from hyperstyle.errors import UsageError
+from hyperstyle.errors import HyperStyleError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hyperstyle.pipeline import HyperStyle
 
 PHOTO_SEED, PHOTO_PX = 1_000_000, 512  # whose portrait the page is timed with
 
@@ -20,7 +26,9 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
         epilog=shared.examples(
-            "evaluate --domain portraits", "evaluate --domain portraits --n 20 --faces 0 --out quick.md"
+            "evaluate --domain portraits",
+            "evaluate --domain portraits --n 20 --faces 0 --out quick.md",
+            "evaluate --methods encoder,hyperstyle,pti --n 8 --out comparison",
         )
     )(evaluate)
     app.command(
@@ -33,28 +41,113 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     domain: DomainOption = "portraits",
     weights: WeightsOption = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            help="Compare inversion methods: their names with commas between, or 'all'.",
+            metavar="A,B,...",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="For --methods: a folder of photos instead of drawn people.", metavar="FOLDER"),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="For --methods: in-domain, or beyond (details nobody trained on).")
+    ] = "beyond",
     n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
     faces: Annotated[
         int, typer.Option("--faces", help="Random portraits shown to the face detector; 0 for none.", min=0)
     ] = 500,
     out: Annotated[
-        Path, typer.Option("--out", help="Markdown file; the numbers go into a JSON file beside it.", metavar="FILE.md")
-    ] = Path("docs/results.md"),
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Markdown file, the numbers go into a JSON file beside it (default: docs/results.md); with --methods "
+            "a folder for tables and figures (default: docs/comparison).",
+            metavar="FILE.md|FOLDER",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure a domain on held-out pictures and write a page of results."""
+    """Measure a domain on held-out pictures and write a page of results, or compare inversion methods."""
+    if methods is not None:
+        _compare(domain, weights, methods, data, split, n, seed, out or Path("docs/comparison"), device)
+        return
+    if data is not None:
+        raise UsageError("--data is for comparing inversion methods; add --methods, for example --methods hyperstyle.")
+    out = out or Path("docs/results.md")
     shared.make_folder(out.parent)
     shared.check_folder(out)
     pipeline = shared.load_pipeline(domain, device, weights)
-    from hyperstyle import evaluation
+    from hyperstyle.evaluation import world
 
-    with shared.progress("measuring", len(evaluation.QUESTIONS) + bool(faces)) as bar:
-        results = evaluation.evaluate(pipeline, n=n, seed=seed, faces=faces, on_question=lambda _: bar.advance())
+    with shared.progress("measuring", len(world.QUESTIONS) + bool(faces)) as bar:
+        results = world.evaluate(pipeline, n=n, seed=seed, faces=faces, on_question=lambda _: bar.advance())
     command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --faces {faces} --out {out}"
-    shared.write_text(out, evaluation.to_markdown(results, command))
+    shared.write_text(out, world.to_markdown(results, command))
     shared.write_json(out.with_suffix(".json"), results)
     print(out)
+
+
+def _compare(
+    domain: str,
+    weights: Path | None,
+    methods: str,
+    data: Path | None,
+    split: str,
+    n: int,
+    seed: int,
+    out: Path,
+    device: str,
+) -> None:
+    """Set inversion methods side by side, and write tables and figures."""
+    if split not in ("in-domain", "beyond"):
+        raise UsageError(f"--split is in-domain or beyond, not '{split}'.")
+    if out.suffix:
+        raise UsageError(f"A comparison is several files; give --out a folder, not {out}.")
+    shared.make_folder(out)
+    pipeline = shared.load_pipeline(domain, device, weights)
+    from hyperstyle.evaluation import comparison, figures
+
+    names = pipeline.methods if methods == "all" else [name.strip() for name in methods.split(",") if name.strip()]
+    targets = None if data is None else _photos(pipeline, data, n)
+    if data is None and pipeline.models.attributes is None:
+        raise UsageError(f"The domain '{pipeline.domain.name}' is not drawn here; give it photos with --data FOLDER.")
+    total = len(names) * (n if targets is None else len(targets))
+    with shared.progress("comparing", total) as bar:
+        results = comparison.compare(
+            pipeline, names, "beyond" if split == "beyond" else "in-domain", n, seed, targets, lambda *_: bar.advance()
+        )
+    source = f" --split {split} --n {n} --seed {seed}" if data is None else f" --data {data} --n {n}"
+    command = f"python -m hyperstyle evaluate --domain {domain} --methods {','.join(names)}{source} --out {out}"
+    drawings = {"editability.png": figures.draw_curves, "tradeoff.png": figures.draw_tradeoff}
+    drawn = [name for name, draw in drawings.items() if draw(results, out / name)]
+    shared.write_text(out / "summary.csv", comparison.to_csv(comparison.summary_rows(results), command))
+    edits = comparison.editability_rows(results)
+    if edits:
+        shared.write_text(out / "editability.csv", comparison.to_csv(edits, command))
+    shared.write_text(out / "README.md", comparison.to_markdown(results, command, drawn))
+    print(out)
+
+
+def _photos(pipeline: HyperStyle, folder: Path, n: int) -> list[Tensor]:
+    """The largest face of each of a folder's photos; what cannot be used is named and left out."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; name one with photos.")
+    targets: list[Tensor] = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+        if len(targets) == n:
+            break
+        try:
+            targets.append(pipeline.target(pipeline.align(path)))
+        except HyperStyleError as error:
+            print(f"Note: {path.name} is left out: {error}", file=sys.stderr)
+    if not targets:
+        raise UsageError(f"There is no photo with a usable face in {folder}.")
+    return targets
 
 
 def benchmark(
@@ -67,6 +160,9 @@ def benchmark(
         Path | None,
         typer.Option("--out", help="Also write the numbers to a file, and a table beside it.", metavar="FILE.json"),
     ] = None,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="Calculate in float32 even where bfloat16 is faster.")
+    ] = False,
     browser: Annotated[
         bool, typer.Option("--browser", help="Also measure the page in Chromium: upload, and dragging a slider.")
     ] = False,
@@ -78,12 +174,15 @@ def benchmark(
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
-        results = timing.benchmark(domain, device, random_weights, weights=weights, on_stage=lambda _: bar.advance())
+        results = timing.benchmark(
+            domain, device, random_weights, weights=weights, on_stage=lambda _: bar.advance(), float32=float32
+        )
     if browser:
         results["page"] = _time_page(domain, device, weights)
     if out is not None:
         shared.write_json(out, results)
         command = f"python -m hyperstyle benchmark --domain {domain}" + " --random-weights" * random_weights
+        command += " --float32" * float32
         shared.write_text(out.with_suffix(".md"), timing.to_markdown(results, command + " --browser" * browser))
     print(json.dumps(results, indent=2))
 

@@ -19,25 +19,20 @@ from hyperstyle import metrics
 from hyperstyle.alignment import find_faces
 from hyperstyle.device import describe_machine
 from hyperstyle.errors import UsageError
+from hyperstyle.evaluation.tables import Interval, interval, show, table
+from hyperstyle.evaluation.targets import BATCH, FIRST_HELD_OUT_SEED, batches, held_out_targets
 from hyperstyle.images import to_photo
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle
-from hyperstyle.synthetic.details import sample_details
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, select, to_z
 from hyperstyle.synthetic.renderer import render
 
-FIRST_HELD_OUT_SEED = 1_000_000  # training stays below
-BATCH = 8
-BOOTSTRAP_SAMPLES = 2000
 EDIT_FACES = 40  # edits x faces x two inversions is most of the work
 TIMED_FACES = 15
 DETECTED_FACES = 500
 MAX_DETECTED_YAW = 30.0  # degrees; further turned faces are a detector's hard cases, not the renderer's fault
 Z_RANGE = 3.4  # `to_z` maps each parameter's range onto [-1.7, 1.7]
 METRICS = ("identity", "perceptual", "l2", "psnr", "ms_ssim")
-
-Interval = dict[str, float]
-"""`mean`, and `low` and `high` of its 95% bootstrap interval."""
 
 
 def evaluate(
@@ -106,7 +101,7 @@ def measure_generator(pipeline: HyperStyle, n: int, seed: int) -> dict[str, Inte
     """Compare the generator's drawing of held-out parameters with the renderer's."""
     generator, size = pipeline.models.generator, pipeline.domain.resolution
     rows: dict[str, list[Tensor]] = {"psnr": [], "l2": []}
-    for count, batch_seed in _batches(n, seed):
+    for count, batch_seed in batches(n, seed):
         parameters = sample_parameters(count, batch_seed)
         truth = render(parameters, size).to(pipeline.device)
         with torch.inference_mode():
@@ -119,12 +114,12 @@ def measure_generator(pipeline: HyperStyle, n: int, seed: int) -> dict[str, Inte
 
 def measure_in_domain(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any]]:
     """Invert held-out pictures of the renderer's world."""
-    return _measure_steps(pipeline, _targets(pipeline, n, seed, beyond=False))
+    return _measure_steps(pipeline, held_out_targets(pipeline, n, seed, beyond=False))
 
 
 def measure_beyond_domain(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any]]:
     """Invert pictures with details the generator cannot draw: what weight offsets are for."""
-    return _measure_steps(pipeline, _targets(pipeline, n, seed, beyond=True))
+    return _measure_steps(pipeline, held_out_targets(pipeline, n, seed, beyond=True))
 
 
 def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any]]:
@@ -134,7 +129,7 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
     as a share of each other attribute's range, averaged over them; the worst one is named.
     """
     pairs = []
-    for target in _targets(pipeline, min(n, EDIT_FACES), seed, beyond=True):
+    for target in held_out_targets(pipeline, min(n, EDIT_FACES), seed, beyond=True):
         pairs.append((pipeline.invert(target, steps=0), pipeline.invert(target)))
     rows = []
     for edit in pipeline.edits:
@@ -168,7 +163,7 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
 def measure_seconds(pipeline: HyperStyle, n: int, seed: int) -> dict[str, float]:
     """Median seconds of each stage for one face at a time."""
     laps: dict[str, list[float]] = {}
-    for target in _targets(pipeline, min(n, TIMED_FACES) + 1, seed, beyond=True, batch=1):
+    for target in held_out_targets(pipeline, min(n, TIMED_FACES) + 1, seed, beyond=True, batch=1):
         last = time.perf_counter()
 
         def lap(name: str) -> None:
@@ -196,20 +191,6 @@ QUESTIONS: dict[str, Callable[[HyperStyle, int, int], Any]] = {
 }
 
 
-def interval(values: Tensor, samples: int = BOOTSTRAP_SAMPLES) -> Interval:
-    """Mean and its 95% bootstrap interval (percentiles of the means of resamples, fixed seed).
-
-    Args:
-        values: (N,) one number per picture.
-        samples: Number of resamples.
-    """
-    values = values.detach().cpu().double()
-    picks = torch.randint(len(values), (samples, len(values)), generator=torch.Generator().manual_seed(0))
-    means = values[picks].mean(1)
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=means.dtype)).tolist()
-    return {"mean": float(values.mean()), "low": low, "high": high}
-
-
 def to_markdown(results: Mapping[str, Any], command: str) -> str:
     """Write the results as a page.
 
@@ -228,7 +209,7 @@ def to_markdown(results: Mapping[str, Any], command: str) -> str:
         *_detector_text(results),
         "## Generator against renderer",
         f"The generator's drawing of parameters it has never seen, against the renderer's: PSNR "
-        f"{_show(results['generator']['psnr'], 2)} dB.",
+        f"{show(results['generator']['psnr'], 2)} dB.",
         "## Inversion, pictures of its own world",
         _steps_table(results["in_domain"]),
         "## Inversion, pictures beyond its world",
@@ -246,7 +227,7 @@ def to_markdown(results: Mapping[str, Any], command: str) -> str:
         _edits_table(results["edits"]),
         "## Seconds",
         "One face at a time, already aligned.",
-        _table(["stage", "median"], [[name, f"{value:.3f} s"] for name, value in results["seconds"].items()]),
+        table(["stage", "median"], [[name, f"{value:.3f} s"] for name, value in results["seconds"].items()]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -283,21 +264,6 @@ def _moved(pipeline: HyperStyle, inversion: Inversion, name: str, strength: floa
         ).cpu()
 
 
-def _targets(pipeline: HyperStyle, n: int, seed: int, beyond: bool, batch: int = BATCH) -> Iterator[Tensor]:
-    """Held-out pictures in batches, on the pipeline's device."""
-    size = pipeline.domain.resolution
-    for count, batch_seed in _batches(n, seed, batch):
-        parameters = sample_parameters(count, batch_seed)
-        details = sample_details(count, batch_seed) if beyond else None
-        yield render(parameters, size, details).to(pipeline.device)
-
-
-def _batches(n: int, seed: int, batch: int = BATCH) -> Iterator[tuple[int, int]]:
-    """Sizes and seeds of the batches that make up `n` pictures."""
-    for start in range(0, n, batch):
-        yield min(batch, n - start), seed + start
-
-
 def _detector_text(results: Mapping[str, Any]) -> list[str]:
     row = results.get("detector")
     if row is None:
@@ -309,26 +275,22 @@ def _detector_text(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _show(value: Interval, digits: int) -> str:
-    return f"{value['mean']:.{digits}f} [{value['low']:.{digits}f}, {value['high']:.{digits}f}]"
-
-
 def _steps_table(rows: Sequence[Mapping[str, Any]]) -> str:
     digits = {"identity": 3, "perceptual": 4, "l2": 4, "psnr": 2, "ms_ssim": 3}
     headings = ["", "identity", "perceptual", "L2", "PSNR (dB)", "MS-SSIM"]
-    return _table(headings, [[row["stage"], *(_show(row[name], digits[name]) for name in METRICS)] for row in rows])
+    return table(headings, [[row["stage"], *(show(row[name], digits[name]) for name in METRICS)] for row in rows])
 
 
 def _edits_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    return _table(
+    return table(
         ["edit", "strength", "unit", "on the encoder's", "on HyperStyle's", "ratio", "leak", "worst leak"],
         [
             [
                 row["name"],
                 f"{row['strength']:g}",
                 row["unit"],
-                _show(row["encoder_change"], 3),
-                _show(row["hyperstyle_change"], 3),
+                show(row["encoder_change"], 3),
+                show(row["hyperstyle_change"], 3),
                 f"{row['ratio']:.0%}",
                 f"{row['leak']:.1%}",
                 f"{row['worst_leak_name']} {row['worst_leak']:.1%}",
@@ -336,8 +298,3 @@ def _edits_table(rows: Sequence[Mapping[str, Any]]) -> str:
             for row in rows
         ],
     )
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,154 @@
+"""Inversion methods side by side: what is measured, that editability is read at achieved change, and the command."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+from demo_tools import astronaut
+from PIL import Image
+
+from hyperstyle.cli import main
+from hyperstyle.errors import UsageError
+from hyperstyle.evaluation.comparison import (
+    SUMMARY,
+    Curve,
+    MethodResult,
+    compare,
+    identity_at,
+    matched_change,
+    summary_rows,
+    to_markdown,
+)
+from hyperstyle.inversion import METHODS, EncoderOnly, Method, Optimisation
+from hyperstyle.inversion.optimisation import OptimisationConfig
+from hyperstyle.inversion.pti import PTIConfig
+from hyperstyle.pipeline import load
+
+QUICK = OptimisationConfig(steps=3, samples=20)
+TUNED = PTIConfig(steps=2)
+
+
+def test_every_method_runs(drawn_folder, monkeypatch):
+    pipeline = load(drawn_folder, "cpu")
+    quick_pivot = {"config": TUNED, "pivot": Optimisation(pipeline.models, "w", QUICK)}
+    options = {"w": {"config": QUICK}, "w+": {"config": QUICK}, "pti": quick_pivot, "hyperstyle+pti": {"config": TUNED}}
+    assert pipeline.methods == [name for name, row in METHODS.items() if not row.needs]
+    seen = []
+    found = compare(
+        pipeline, pipeline.methods, n=2, options=options, on_face=lambda name, number: seen.append((name, number))
+    )
+    assert seen == [(name, number) for name in pipeline.methods for number in (1, 2)]
+    rows = summary_rows(found)
+    assert [row["method"] for row in rows] == pipeline.methods
+    assert tuple(rows[0])[: len(SUMMARY)] == SUMMARY
+    for row in rows:
+        assert row["l2_low"] <= row["l2"] <= row["l2_high"]
+        assert row["seconds"] > 0
+        assert row["peak_mb"] > 10
+    result = found.methods["hyperstyle"]
+    assert set(result.curves) == {"smile", "age"}
+    assert result.curves["smile"].change.shape == (2, 8)
+    assert result.cycle["age"].shape == (2,)
+    page = to_markdown(found, "the command")
+    assert "the command" in page
+    assert "| HyperStyle, tuned |" in page
+    assert "age by" in page
+
+
+def test_hyperstyle_is_measured_as_the_pipeline_measures_it(drawn_folder):
+    pipeline = load(drawn_folder, "cpu")
+    found = compare(pipeline, ["hyperstyle"], "in-domain", n=1, targets=[torch.zeros(1, 3, 32, 32)])
+    picture = pipeline.draw(pipeline.invert(torch.zeros(1, 3, 32, 32)))
+    expected = pipeline.measure(torch.zeros(1, 3, 32, 32), picture)
+    assert found.split == "photos"
+    assert float(found.methods["hyperstyle"].quality["l2"]) == pytest.approx(expected["l2"], rel=1e-5)
+    assert float(found.methods["hyperstyle"].quality["lpips"]) == pytest.approx(expected["perceptual"], rel=1e-5)
+
+
+def test_identity_is_read_where_the_change_is_achieved():
+    strengths = [-1.0, 1.0, 2.0]
+    change = torch.tensor([[-1.0, 1.0, 2.0], [-5.0, 5.0, 10.0], [0.0, 0.1, 0.2]])
+    identity = torch.tensor([[0.0, 0.9, 0.5], [0.0, 0.8, 0.1], [0.0, 0.95, 0.9]])
+    curve = Curve(strengths, change, identity, torch.zeros(3, 3))
+    # Between two strengths; before the first one; and a face that never gets there, at its strongest.
+    assert identity_at(curve, 1.5).tolist() == pytest.approx([0.7, 0.8, 0.9])
+
+
+def test_methods_are_compared_at_a_change_that_all_achieve():
+    def result(largest: float) -> MethodResult:
+        change = torch.tensor([[-9.0, largest / 2, largest]])
+        return MethodResult(curves={"age": Curve([-1.0, 1.0, 2.0], change, change, change)})
+
+    assert matched_change({"weak": result(4.0), "strong": result(20.0)}, "age") == 4.0
+
+
+def test_a_new_method_is_one_row(drawn_folder, monkeypatch, tmp_path, capsys):
+    row = Method(EncoderOnly, "Dummy", "One row.", "nowhere")
+    monkeypatch.setitem(METHODS, "dummy", row)
+    pipeline = load(drawn_folder, "cpu")
+    assert "dummy" in pipeline.methods
+    found = compare(pipeline, ["encoder", "dummy"], n=1)
+    assert torch.equal(found.methods["dummy"].quality["l2"], found.methods["encoder"].quality["l2"])
+    with pytest.raises(UsageError, match="did you mean 'dummy'"):
+        compare(pipeline, ["dumy"], n=1)
+    with pytest.raises(UsageError, match="no inversion method 'restyle' for 'tiny'"):
+        pipeline.inverter("restyle")
+    astronaut().save(tmp_path / "photo.png")
+    face = tmp_path / "face.safetensors"
+    options = ["--domain", str(drawn_folder), "--method", "dummy"]
+    assert main(["invert", str(tmp_path / "photo.png"), "-o", str(face), *options]) == 0
+    assert main(["invert", str(tmp_path / "photo.png"), "-o", str(face), *options, "--steps", "2"]) == 2
+    assert "no refinement steps" in capsys.readouterr().err
+
+
+def test_the_command_writes_tables_and_figures(drawn_folder, tmp_path, capsys):
+    out = tmp_path / "comparison"
+    words = ["evaluate", "--domain", str(drawn_folder), "--methods", "encoder, hyperstyle", "--n", "2"]
+    assert main([*words, "--split", "in-domain", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    with (out / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert (out / "summary.csv").read_text().startswith(",".join(SUMMARY))
+    assert [(row["method"], row["split"], row["n"]) for row in rows] == [
+        ("encoder", "in-domain", "2"),
+        ("hyperstyle", "in-domain", "2"),
+    ]
+    assert all("--methods encoder,hyperstyle --split in-domain --n 2 --seed 0" in row["command"] for row in rows)
+    with (out / "editability.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * 2 * 8
+    for name in ("editability.png", "tradeoff.png"):
+        assert f"![{name}]({name})" in (out / "README.md").read_text()
+        with Image.open(out / name) as figure:
+            assert figure.width > 300
+
+
+def test_the_command_on_photos(drawn_folder, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    astronaut().save(photos / "one.png")
+    (photos / "two.txt").write_text("no photo")
+    words = ["evaluate", "--domain", str(drawn_folder), "--methods", "encoder", "--data", str(photos)]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert "two.txt is left out" in capsys.readouterr().err
+    with (tmp_path / "out" / "summary.csv").open() as file:
+        assert [(row["split"], row["n"]) for row in csv.DictReader(file)] == [("photos", "1")]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--data", "nowhere"], "add --methods"),
+        (["--methods", "encoder", "--data", "nowhere"], "no folder nowhere"),
+        (["--methods", "encoder", "--split", "outside"], "in-domain or beyond"),
+        (["--methods", "encoder", "--out", "page.md"], "a folder"),
+        (["--methods", "teleport", "--out", "new"], "no inversion method 'teleport'"),
+    ],
+)
+def test_what_the_command_refuses(drawn_folder, tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "--domain", str(drawn_folder), *words]) == 2
+    shown = capsys.readouterr().err
+    assert sentence in shown
+    assert len(shown.strip().splitlines()) == 1
