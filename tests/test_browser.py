@@ -314,6 +314,32 @@ def test_steps_and_offset_strength(visit, photos, pipeline):
     expect(page.locator(".hs-film button")).to_have_count(3, timeout=PATIENCE_MS)
 
 
+def test_compare_two_methods_and_edit_both(visit, photos, pipeline):
+    page = visit()
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    page.click("#hs-compare")
+    expect(page.locator("#hs-compare-status")).to_have_text(texts.NO_FACE_TO_COMPARE)
+    page.get_by_role("tab", name=texts.TAB_EDIT).click()
+    rebuilt = rebuild(page, photos / "one.png")
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    page.click("#hs-compare")
+    cards = page.locator(".hs-cards figure")
+    expect(page.locator("#hs-compare-status")).to_have_text(texts.COMPARED, timeout=PATIENCE_MS)
+    expect(cards).to_have_count(3)
+    assert page.locator(".hs-cards strong").all_inner_texts() == ["Photo", "Encoder", "HyperStyle"]
+    sources = [card.get_attribute("src") for card in page.locator(".hs-cards img").all()]
+    assert len(set(sources)) == 3
+    # The refined face is the one that the Edit tab shows.
+    assert shows(str(sources[2]), decoded(rebuilt).resize(decoded(str(sources[2])).size))
+    drag(page, "#hs-compare-strength", 0.9)
+    expect(page.locator("#hs-compare-status")).to_have_text(texts.COMPARED_EDITED, timeout=PATIENCE_MS)
+    page.wait_for_function(
+        "old => document.querySelectorAll('.hs-cards img')[2].src !== old", arg=sources[2], timeout=PATIENCE_MS
+    )
+    assert page.locator(".hs-cards img").nth(0).get_attribute("src") == sources[0]
+    assert page.locator(".hs-cards img").nth(1).get_attribute("src") != sources[1]
+
+
 @pytest.mark.parametrize("name", ["text.png", "empty.png", "huge.png", "nobody.png"])
 def test_a_bad_photo_leaves_the_face_where_it_was(visit, photos, pipeline, name):
     page = visit()

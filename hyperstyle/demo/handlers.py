@@ -271,7 +271,7 @@ class Handlers:
         frames = [Frame(_frame_source(to_photo(target)), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
         yield Change(session.next_serial(), status=Status("busy", texts.REBUILDING), frames=tuple(frames), whole="")
         inversion: Inversion | None = None
-        for item in _steps_of(partial(self.pipeline.invert, face, steps)):
+        for item in steps_of(partial(self.pipeline.invert, face, steps)):
             if session.opening != job:
                 return
             if isinstance(item, tuple):
@@ -428,7 +428,7 @@ class Handlers:
         return Change(session.next_serial(), status=Status(kind, text))
 
 
-def _steps_of(invert: Callable[..., Inversion]) -> Iterator[tuple[int, Tensor] | Inversion]:
+def steps_of(invert: Callable[..., Inversion]) -> Iterator[tuple[int, Tensor] | Inversion]:
     """Turn `invert`'s callbacks into an iterator: (step, picture) for each stage, then the inversion itself."""
     items: queue.SimpleQueue[Any] = queue.SimpleQueue()
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.api import add_endpoints
+from hyperstyle.demo.compare_tab import CompareTab
 from hyperstyle.demo.controls import ControlPanel, build_controls
 from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.pictures import shrink, to_data_uri
@@ -54,8 +55,16 @@ class Page:
     def __init__(self, pipeline: HyperStyle, examples: Sequence[Path], hosted: bool) -> None:
         self.handlers = Handlers(pipeline, SessionStore())
         self.examples = list(examples)
-        domain = pipeline.domain
         _heading()
+        with gr.Tabs(elem_id="hs-tabs"):
+            with gr.Tab(texts.TAB_EDIT, id="edit"):
+                self._build_editor(pipeline)
+            with gr.Tab(texts.TAB_COMPARE, id="compare", elem_id="hs-compare-tab"):
+                self.compare = CompareTab(pipeline, self.handlers.store, PRIVATE)
+        _footer(pipeline, hosted)
+        self._wire()
+
+    def _build_editor(self, pipeline: HyperStyle) -> None:
         with gr.Row(elem_id="hs-page"):
             with gr.Column(scale=3, min_width=260, elem_id="hs-photo-column"):
                 self.picker = face_picker()
@@ -76,7 +85,11 @@ class Page:
                         texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face"
                     )
                     self.paste = gr.Button(
-                        texts.PASTE_BACK, size="md", variant="primary", interactive=False, elem_id="hs-paste-back"
+                        texts.PASTE_BACK,
+                        size="md",
+                        variant="primary",
+                        interactive=False,
+                        elem_id="hs-paste-back",
                     )
                 with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
                     self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
@@ -84,9 +97,7 @@ class Page:
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
                 self.settle = gr.Button(visible="hidden", elem_id="hs-settle") if self.handlers.has_previews else None
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
-                self.panel = build_controls(pipeline.edits, domain.refinement_steps, self.handlers.words)
-        _footer(pipeline, hosted)
-        self._wire()
+                self.panel = build_controls(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
 
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:

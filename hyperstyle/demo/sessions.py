@@ -36,6 +36,19 @@ class Rebuilt:
     inversion: Inversion
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A face as one method of the compare tab found it.
+
+    Attributes:
+        inversion: The face, rebuilt.
+        seconds: How long that took.
+    """
+
+    inversion: Inversion
+    seconds: float
+
+
 @dataclass
 class Session:
     """One open page. Guard changes with `lock`; hold `drawing` while drawing for it.
@@ -46,6 +59,9 @@ class Session:
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
+        compared: What the compare tab shows, by method; stays while another photo is on its way.
+        compared_face: The face these methods were given.
+        comparing: Number of the newest comparison; an older one gives up.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
         wanted: Number of the newest live request; older ones that still wait are dropped.
@@ -56,6 +72,9 @@ class Session:
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
     noted: str = ""
+    compared: dict[str, Compared] = field(default_factory=dict)
+    compared_face: AlignedFace | None = None
+    comparing: int = 0
     opening: int = 0
     wanted: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,6 +96,12 @@ class Session:
             self.opening += 1
             return self.opening
 
+    def start_comparing(self) -> int:
+        """Number a new comparison; the one before it gives up."""
+        with self.lock:
+            self.comparing += 1
+            return self.comparing
+
     def want(self) -> int:
         """Number a live request."""
         with self.lock:
@@ -87,7 +112,9 @@ class Session:
         """Forget everything."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
+            self.compared, self.compared_face = {}, None
             self.opening += 1
+            self.comparing += 1
 
 
 class SessionStore:

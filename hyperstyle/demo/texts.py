@@ -80,6 +80,30 @@ PASTED = "The edited face is back in the photo."
 UNEXPECTED = "Sorry, that did not work. Nothing was lost; please try again, or try another photo."
 FACE_WARNING = "Good to know: {warning}"
 
+# Compare tab
+TAB_EDIT = "Edit"
+TAB_COMPARE = "Compare"
+COMPARE_INFO = (
+    "The face of the Edit tab, rebuilt by several methods side by side; then one edit on all of them. Look for "
+    "likeness before the edit, and for who is still the same person after it."
+)
+COMPARE_METHODS = "Methods"
+COMPARE_METHODS_INFO = "Slow ones calculate for this one face, for up to a few minutes; you can watch."
+COMPARE_SLOW = "{label} (slow)"
+COMPARE_BUTTON = "Compare"
+COMPARE_EDIT = "Edit"
+COMPARE_EDIT_INFO = "What the slider changes in every picture."
+COMPARE_STRENGTH = "Strength, %"
+COMPARE_STRENGTH_INFO = "Of the range in which the edit stays believable."
+COMPARE_READY = "Choose methods and press Compare."
+COMPARING = "{method} is at work ..."
+COMPARED = "Done. Move the strength to edit all of them alike."
+COMPARED_EDITED = "Identity now compares the edited faces with the photo."
+COMPARE_SECONDS = "{seconds:.1f} s"
+NO_FACE_TO_COMPARE = "Add a photo on the Edit tab first, then compare."
+NO_METHODS = "Choose at least one method."
+CARD_STATES = {"waiting": "waiting", "working": "at work ..."}
+
 # Footer
 PRIVACY = (
     "Your photo stays in this computer's memory while the page is open and is forgotten when you close it; temporary "

@@ -1,0 +1,161 @@
+"""What the compare tab does: one face through several methods, then one edit on all of them. No gradio in here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from hyperstyle import metrics
+from hyperstyle.demo import texts
+from hyperstyle.demo.handlers import steps_of
+from hyperstyle.demo.pictures import shrink, to_data_uri
+from hyperstyle.demo.sessions import Compared, SessionStore
+from hyperstyle.errors import HyperStyleError
+from hyperstyle.images import to_photo
+from hyperstyle.inversion import METHODS
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from hyperstyle.editing import EditRow
+    from hyperstyle.pipeline import HyperStyle
+
+log = logging.getLogger(__name__)
+
+CARD_PX = 512
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture of the comparison.
+
+    Attributes:
+        name: The method's; empty for the photo.
+        title: What stands above it.
+        state: "waiting", "working", "done" or "problem".
+        picture: A data URI; empty before there is one.
+        captions: What was measured, or what went wrong.
+        about: One sentence on the method.
+    """
+
+    name: str
+    title: str
+    state: Literal["waiting", "working", "done", "problem"] = "waiting"
+    picture: str = ""
+    captions: tuple[str, ...] = ()
+    about: str = ""
+
+
+class Comparer:
+    """The compare tab's behaviour; safe to share between threads.
+
+    Args:
+        pipeline: The loaded domain.
+        store: The sessions of the page, whose faces are compared.
+    """
+
+    def __init__(self, pipeline: HyperStyle, store: SessionStore) -> None:
+        self.pipeline = pipeline
+        self.store = store
+
+    def compare(self, key: str, methods: Sequence[str]) -> Iterator[tuple[str, tuple[Card, ...]]]:
+        """Invert the page's face with each method in turn.
+
+        Args:
+            key: The page.
+            methods: Names; unknown ones are left out.
+
+        Yields:
+            A sentence, and all cards as they stand now.
+        """
+        session = self.store.get(key)
+        rebuilt = session.rebuilt
+        known = [name for name in self.pipeline.methods if name in methods]
+        if rebuilt is None or not known:
+            yield (texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_METHODS), ()
+            return
+        job = session.start_comparing()
+        target = self.pipeline.target(rebuilt.face)
+        found: dict[str, Compared] = {}
+        photo = Card("", texts.FRAME_TARGET, "done", _source(to_photo(target)), (texts.FRAME_TARGET_CAPTION,))
+        cards = [photo, *(Card(name, METHODS[name].label, about=METHODS[name].about) for name in known)]
+        for place, name in enumerate(known, start=1):
+            yield texts.COMPARING.format(method=METHODS[name].label), tuple(cards)
+            started_s = time.perf_counter()
+            try:
+                for item in steps_of(partial(self.pipeline.invert, rebuilt.face, method=name)):
+                    if session.comparing != job:
+                        return
+                    if isinstance(item, tuple):
+                        picture = _source(to_photo(item[1].clamp(-1, 1)))
+                        cards[place] = replace(cards[place], state="working", picture=picture)
+                        yield texts.COMPARING.format(method=METHODS[name].label), tuple(cards)
+                    else:
+                        seconds = time.perf_counter() - started_s
+                        found[name] = Compared(item, seconds)
+            except Exception as error:
+                if not isinstance(error, HyperStyleError):
+                    log.error("The method %s could not be compared", name, exc_info=error)
+                text = str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED
+                cards[place] = replace(cards[place], state="problem", captions=(text,))
+                continue
+            cards[place] = self._card(cards[place], found[name], target, {})
+        with session.lock:
+            if session.comparing != job:
+                return
+            session.compared, session.compared_face = found, rebuilt.face
+        yield texts.COMPARED, tuple(cards)
+
+    def edit(self, key: str, name: str | None, share: float) -> tuple[str, tuple[Card, ...]] | None:
+        """Give every compared face the same edit.
+
+        Args:
+            key: The page.
+            name: The edit; None for none.
+            share: Of the edit's range, from -1 to 1.
+
+        Returns:
+            A sentence and the cards; None when there is nothing to edit.
+        """
+        session = self.store.get(key)
+        with session.lock:
+            compared, face = dict(session.compared), session.compared_face
+        if face is None or not compared:
+            return None
+        rows = {row.name: row for row in self.pipeline.edits}
+        edits = {name: strength_of(rows[name], share)} if name in rows and share else {}
+        target = self.pipeline.target(face)
+        cards = [Card("", texts.FRAME_TARGET, "done", _source(to_photo(target)), (texts.FRAME_TARGET_CAPTION,))]
+        for method, one in compared.items():
+            blank = Card(method, METHODS[method].label, about=METHODS[method].about)
+            cards.append(self._card(blank, one, target, edits))
+        return (texts.COMPARED_EDITED if edits else texts.COMPARED), tuple(cards)
+
+    def _card(self, card: Card, compared: Compared, target: Tensor, edits: dict[str, float]) -> Card:
+        drawn = self.pipeline.draw(compared.inversion, edits).clamp(-1, 1)
+        network = self.pipeline.models.identity
+        captions = []
+        with torch.inference_mode():
+            if network is not None:
+                likeness = float(metrics.identity(network, target, drawn).mean())
+                captions.append(texts.FRAME_CAPTION.format(identity=likeness))
+            if not edits:
+                captions.append(texts.FRAME_CAPTION_L2.format(l2=float(metrics.l2(target, drawn).mean())))
+        captions.append(texts.COMPARE_SECONDS.format(seconds=compared.seconds))
+        return replace(card, state="done", picture=_source(to_photo(drawn)), captions=tuple(captions))
+
+
+def strength_of(row: EditRow, share: float) -> float:
+    """Turn a share of an edit's range, from -1 to 1, into its strength."""
+    return share * (row.maximum if share > 0 else -row.minimum)
+
+
+def _source(picture: Image.Image) -> str:
+    return to_data_uri(shrink(picture.convert("RGB"), CARD_PX))
