@@ -33,7 +33,7 @@ class OptimisationConfig:
     """Settings of the descent; defaults are the projector's but for `steps`.
 
     Attributes:
-        steps: Gradient steps. The projector takes 1,000; the second half gains little and doubles the wait.
+        steps: Gradient steps. The projector takes 1,000.
         learning_rate: At its highest.
         warm_up, cool_down: Shares of the steps in which the rate rises from 0 and falls to 0.
         perceptual, l2: Weights of the two distances.
