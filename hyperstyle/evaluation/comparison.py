@@ -40,6 +40,12 @@ CYCLE_SHARE = 0.5
 CYCLED_EDITS, CYCLED_FACES = EDITS[:1], 2  # each is another inversion, which takes some methods a minute
 
 
+_FLATTERED = (
+    "Methods that descend (optimisation, PTI) minimise this very distance, and the identity network was trained "
+    "starting from the network behind it: both columns flatter them. L2, PSNR and MS-SSIM do not."
+)
+
+
 @dataclass
 class Curve:
     """One edit on one method's inversions, a row per face and a column per strength.
@@ -327,6 +333,7 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
         "## How close, how fast",
         table(["method", "identity", "MS-SSIM", "LPIPS", "L2", "PSNR (dB)", "seconds"], rows),
         f"Perceptual distance, in the LPIPS column: {comparison.perceptual}. Seconds: median for one aligned face.",
+        *([] if comparison.perceptual == "LPIPS" else [_FLATTERED]),
     ]
     edits = next(iter(comparison.methods.values())).curves
     if edits:
@@ -365,4 +372,4 @@ def _mean(span: Interval | None) -> float | str:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
