@@ -27,7 +27,6 @@ from hyperstyle.domains import Domain, get_domain
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.base import network_input, visible
-from hyperstyle.models.precision import fast_dtype
 from hyperstyle.pipeline import HyperStyle, load
 from hyperstyle.weights import load as loading
 
@@ -102,10 +101,12 @@ def benchmark(
         of the whole process with all its networks).
     """
     set_threads()
-    pipeline = random_pipeline(get_domain(domain), device) if random_weights else load(domain, device, weights)
-    if float32:
-        pipeline = HyperStyle(pipeline.domain, pipeline.models, dtype=torch.float32)
-    dtype = torch.float32 if float32 else fast_dtype(pipeline.device, pipeline.domain.resolution)
+    wanted = torch.float32 if float32 else None
+    if random_weights:
+        pipeline = random_pipeline(get_domain(domain), device, dtype=wanted)
+    else:
+        pipeline = load(domain, device, weights, dtype=wanted)
+    dtype = pipeline.fast.generator.dtype
     peak = matrix_peak(pipeline.device, dtype)
     rows = []
     with torch.inference_mode():
@@ -127,7 +128,9 @@ def benchmark(
     }
 
 
-def random_pipeline(domain: Domain, device: str = "auto", seed: int = 0) -> HyperStyle:
+def random_pipeline(
+    domain: Domain, device: str = "auto", seed: int = 0, dtype: torch.dtype | None = None
+) -> HyperStyle:
     """Build a domain's pipeline with untrained networks; the pictures are noise, sizes and speed are real."""
     torch.manual_seed(seed)
     place = resolve_device(device)
@@ -142,7 +145,7 @@ def random_pipeline(domain: Domain, device: str = "auto", seed: int = 0) -> Hype
         networks["attributes"] = loading.build_attributes(domain)
     for network in networks.values():
         network.to(place).eval().requires_grad_(False)
-    return HyperStyle(domain, loading.DomainModels(domain=domain, **networks))
+    return HyperStyle(domain, loading.DomainModels(domain=domain, **networks), dtype=dtype)
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype, size: int = 2048, runs: int = 5) -> float:

@@ -20,6 +20,12 @@ Styles = tuple[Tensor, ...]
 Deltas = Mapping[str, Tensor]
 """Relative weight offsets by layer name, broadcastable to (B, out, in, k, k): weight x (1 + delta) is used."""
 
+
+def add_styles(styles: Styles, shift: Styles) -> Styles:
+    """Move every layer's style, as text edits do; the shift may lie elsewhere or be of another type."""
+    return tuple(style + part.to(style) for style, part in zip(styles, shift, strict=True))
+
+
 FORMAT = "hyperstyle.inversion"
 VERSION = "3"
 # Version 1 kept every row of the latent; only files of version 3 can hold offsets, others are still written as 2.

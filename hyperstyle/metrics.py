@@ -125,14 +125,20 @@ def ms_ssim_scales(side_px: int) -> int:
     return scales
 
 
-def pool_to(x: Tensor, size: int) -> Tensor:
-    """Average pictures down (or, where they are smaller, interpolate them up) to (B, 3, size, size)."""
+def pool_to(x: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """Average pictures down (or, where they are smaller, interpolate them up).
+
+    Args:
+        x: (B, 3, H, W).
+        size: Height and width in px, or one number for both.
+    """
+    wanted = (size, size) if isinstance(size, int) else size
     height, width = x.shape[-2:]
-    if (height, width) == (size, size):
+    if (height, width) == wanted:
         return x
-    if height >= size and width >= size:
-        return F.adaptive_avg_pool2d(x, (size, size))
-    return F.interpolate(x, (size, size), mode="bilinear", align_corners=False)
+    if height >= wanted[0] and width >= wanted[1]:
+        return F.adaptive_avg_pool2d(x, wanted)
+    return F.interpolate(x, wanted, mode="bilinear", align_corners=False)
 
 
 def _ssim_parts(a: Tensor, b: Tensor, value_range: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,8 @@ from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
-from hyperstyle.latents import Inversion, Styles
+from hyperstyle.inversion.losses import perceptual_distance
+from hyperstyle.latents import Inversion, Styles, add_styles
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
 from hyperstyle.models.precision import fast_dtype
@@ -56,6 +57,7 @@ def load(
     device: str = "auto",
     weights: str | Path | None = None,
     on_part: Callable[[str], None] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> HyperStyle:
     """Load a domain's models, ready to use.
 
@@ -65,6 +67,7 @@ def load(
         weights: For published domains: a folder with their files, converted on first use; default: the one the
             variable HYPERSTYLE_WEIGHTS names, else what was downloaded.
         on_part: Called with file names before each is converted.
+        dtype: Type of the fast paths' arithmetic; None for what is fastest here.
 
     Raises:
         UnknownDomain: There is no such domain.
@@ -75,7 +78,7 @@ def load(
     set_threads()
     place = resolve_device(device)
     row = prepare(get_domain(domain), weights, on_part)
-    return HyperStyle(row, load_models(row, place))
+    return HyperStyle(row, load_models(row, place), dtype=dtype)
 
 
 def list_edits(domain: str | Path = "portraits", weights: str | Path | None = None) -> list[EditRow]:
@@ -370,7 +373,7 @@ class HyperStyle:
             ShapeMismatch: The generator has other sizes (also what `render` raises).
         """
         self._check_domain(inversion)
-        self.check_edits(edits or {}, text, offset_strength)
+        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         with torch.inference_mode():
             offsets = fine_offsets(
                 self.models.hypernetwork, inversion, self.models.generator.layers, fine_px(self.domain.resolution)
@@ -418,12 +421,8 @@ class HyperStyle:
         with torch.inference_mode():
             if models.identity is not None:
                 found["identity"] = metrics.identity(models.identity, target, reconstruction)
-            if models.lpips is not None:
-                frame = self.domain.input_hw
-                pooled = (torch.nn.functional.adaptive_avg_pool2d(x, frame) for x in (target, reconstruction))
-                found["perceptual"] = models.lpips(*pooled)
-            elif models.attributes is not None:
-                found["perceptual"] = metrics.perceptual(models.attributes, target, reconstruction)
+            if models.lpips is not None or models.attributes is not None:
+                found["perceptual"] = perceptual_distance(models, target, reconstruction)
             found["l2"] = metrics.l2(target, reconstruction)
             found["ms_ssim"] = metrics.ms_ssim(target, reconstruction)
             found["psnr"] = metrics.psnr(target, reconstruction)
@@ -457,7 +456,7 @@ class HyperStyle:
         """Per-layer styles of the edited face."""
         styles = self.models.generator.to_styles(self._edited(inversion, edits))
         for edit in text:
-            styles = tuple(style + part.to(style) for style, part in zip(styles, self._style_shift(edit), strict=True))
+            styles = add_styles(styles, self._style_shift(edit))
         return styles
 
     def _edited(self, inversion: Inversion, edits: Mapping[str, float]) -> Tensor:

@@ -166,7 +166,6 @@ def edit(
     from hyperstyle.images import open_photo, save_picture
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
-    from hyperstyle.weights.fine_tuned import load_fine_tuned
 
     edits = dict(_parse_setting(word) for word in settings or [])
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
@@ -182,7 +181,11 @@ def edit(
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_edits(edits, prompts, offset_strength)
-    fine_tuned = None if generator is None else load_fine_tuned(generator, pipeline.domain, pipeline.device)
+    fine_tuned = None
+    if generator is not None:
+        from hyperstyle.weights.fine_tuned import load_fine_tuned
+
+        fine_tuned = load_fine_tuned(generator, pipeline.domain, pipeline.device)
     if inversion is None:
         assert photo is not None
         with shared.progress("finding the face"):

@@ -16,7 +16,7 @@ from hyperstyle import metrics
 from hyperstyle.demo import texts
 from hyperstyle.demo.handlers import steps_of
 from hyperstyle.demo.pictures import shrink, to_data_uri
-from hyperstyle.demo.sessions import Compared, SessionStore
+from hyperstyle.demo.sessions import Compared, Comparison, SessionStore
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
@@ -84,8 +84,8 @@ class Comparer:
         job = session.start_comparing()
         target = self.pipeline.target(rebuilt.face)
         found: dict[str, Compared] = {}
-        photo = Card("", texts.FRAME_TARGET, "done", _source(to_photo(target)), (texts.FRAME_TARGET_CAPTION,))
-        cards = [photo, *(Card(name, METHODS[name].label, about=METHODS[name].about) for name in known)]
+        photo = _source(to_photo(target))
+        cards = [_photo_card(photo), *map(_method_card, known)]
         for place, name in enumerate(known, start=1):
             yield texts.COMPARING.format(method=METHODS[name].label), tuple(cards)
             started_s = time.perf_counter()
@@ -110,7 +110,7 @@ class Comparer:
         with session.lock:
             if session.comparing != job:
                 return
-            session.compared, session.compared_face = found, rebuilt.face
+            session.comparison = Comparison(target, photo, found)
         yield texts.COMPARED, tuple(cards)
 
     def edit(self, key: str, name: str | None, share: float) -> tuple[str, tuple[Card, ...]] | None:
@@ -124,18 +124,14 @@ class Comparer:
         Returns:
             A sentence and the cards; None when there is nothing to edit.
         """
-        session = self.store.get(key)
-        with session.lock:
-            compared, face = dict(session.compared), session.compared_face
-        if face is None or not compared:
+        comparison = self.store.get(key).comparison
+        if comparison is None or not comparison.methods:
             return None
         rows = {row.name: row for row in self.pipeline.edits}
         edits = {name: strength_of(rows[name], share)} if name in rows and share else {}
-        target = self.pipeline.target(face)
-        cards = [Card("", texts.FRAME_TARGET, "done", _source(to_photo(target)), (texts.FRAME_TARGET_CAPTION,))]
-        for method, one in compared.items():
-            blank = Card(method, METHODS[method].label, about=METHODS[method].about)
-            cards.append(self._card(blank, one, target, edits))
+        cards = [_photo_card(comparison.photo)]
+        for method, one in comparison.methods.items():
+            cards.append(self._card(_method_card(method), one, comparison.target, edits))
         return (texts.COMPARED_EDITED if edits else texts.COMPARED), tuple(cards)
 
     def _card(self, card: Card, compared: Compared, target: Tensor, edits: dict[str, float]) -> Card:
@@ -155,6 +151,14 @@ class Comparer:
 def strength_of(row: EditRow, share: float) -> float:
     """Turn a share of an edit's range, from -1 to 1, into its strength."""
     return share * (row.maximum if share > 0 else -row.minimum)
+
+
+def _photo_card(source: str) -> Card:
+    return Card("", texts.FRAME_TARGET, "done", source, (texts.FRAME_TARGET_CAPTION,))
+
+
+def _method_card(name: str) -> Card:
+    return Card(name, METHODS[name].label, about=METHODS[name].about)
 
 
 def _source(picture: Image.Image) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.latents import Inversion
 
@@ -49,6 +51,21 @@ class Compared:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What the compare tab shows.
+
+    Attributes:
+        target: (1, 3, H, W), what likeness is measured against.
+        photo: The same as a data URI.
+        methods: By name.
+    """
+
+    target: Tensor
+    photo: str
+    methods: dict[str, Compared]
+
+
 @dataclass
 class Session:
     """One open page. Guard changes with `lock`; hold `drawing` while drawing for it.
@@ -59,8 +76,7 @@ class Session:
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
-        compared: What the compare tab shows, by method; stays while another photo is on its way.
-        compared_face: The face these methods were given.
+        comparison: What the compare tab shows; stays while another photo is on its way.
         comparing: Number of the newest comparison; an older one gives up.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
@@ -72,8 +88,7 @@ class Session:
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
     noted: str = ""
-    compared: dict[str, Compared] = field(default_factory=dict)
-    compared_face: AlignedFace | None = None
+    comparison: Comparison | None = None
     comparing: int = 0
     opening: int = 0
     wanted: int = 0
@@ -112,7 +127,7 @@ class Session:
         """Forget everything."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
-            self.compared, self.compared_face = {}, None
+            self.comparison = None
             self.opening += 1
             self.comparing += 1
 

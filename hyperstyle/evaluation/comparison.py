@@ -24,7 +24,7 @@ from hyperstyle.errors import UsageError
 from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, held_out_targets
 from hyperstyle.evaluation.world import Z_RANGE
-from hyperstyle.inversion import METHODS
+from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS
@@ -127,17 +127,13 @@ def compare(
     Raises:
         UsageError: There is no such method; or no face.
     """
-    for name in methods:
-        pipeline.inverter(name, **(options or {}).get(name, {}))
+    inverters = {name: pipeline.inverter(name, **(options or {}).get(name, {})) for name in methods}
     if targets is None:
         faces = list(held_out_targets(pipeline, n, FIRST_HELD_OUT_SEED + seed, beyond=split == "beyond", batch=1))
     else:
         faces = [face.to(pipeline.device) for face in targets]
     if not faces:
         raise UsageError("There is no face to compare methods on.")
-    results = {}
-    for name in methods:
-        results[name] = _measure(pipeline, name, faces, (options or {}).get(name, {}), on_face)
     return Comparison(
         domain=pipeline.domain.name,
         split=split if targets is None else "photos",
@@ -146,18 +142,17 @@ def compare(
         device=str(pipeline.device),
         machine=describe_machine(pipeline.device),
         perceptual="LPIPS" if pipeline.models.lpips is not None else "features of the domain's attribute network",
-        methods=results,
+        methods={name: _measure(pipeline, name, one, faces, on_face) for name, one in inverters.items()},
     )
 
 
 def _measure(
     pipeline: HyperStyle,
     name: str,
+    inverter: Inverter,
     faces: Sequence[Tensor],
-    options: Mapping[str, Any],
     on_face: Callable[[str, int], None] | None,
 ) -> MethodResult:
-    inverter = pipeline.inverter(name, **options)
     if not METHODS[name].descends:
         inverter.invert(faces[0])  # the first call allocates, which a page pays only once
     quality: dict[str, list[Tensor]] = {}

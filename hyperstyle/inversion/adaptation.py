@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.inversion.base import inversion_deltas
-from hyperstyle.latents import Deltas, Inversion, Styles
+from hyperstyle.latents import Deltas, Inversion, Styles, add_styles
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, Noise
@@ -83,5 +83,5 @@ def stylise(
         )
     styles = fine_tuned.to_styles(w_plus.to(fine_tuned.w_avg.device))
     for shift in style_shifts:
-        styles = tuple(style + part.to(style) for style, part in zip(styles, shift, strict=True))
+        styles = add_styles(styles, shift)
     return fine_tuned.render(styles, offsets, noise=noise)

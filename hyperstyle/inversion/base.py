@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,22 @@ from hyperstyle.models.w_encoder import WEncoder
 
 OnStep = Callable[[int, Tensor], None]
 """Called with the step's number (0 is the encoder) and the picture (B, 3, H, W) at the generator's full size."""
+
+
+ROUNDS = 5
+"""How often a method that descends tells onlookers where it is, after the start."""
+
+
+class PlainNetworks(Protocol):
+    """What methods are handed whose generator stays as it is, or must let gradients through."""
+
+    @property
+    def domain(self) -> Domain:
+        """The domain they belong to."""
+
+    @property
+    def generator(self) -> Generator:
+        """Draws pictures."""
 
 
 class Networks(Protocol):
@@ -55,6 +72,11 @@ class Inverter(Protocol):
         Raises:
             ShapeMismatch: The target is not a batch of such pictures or is too small.
         """
+
+
+def round_at(step: int, steps: int) -> int | None:
+    """Number, from 0 to `ROUNDS` - 1, under which a step of a descent is shown to onlookers; None for most steps."""
+    return step * ROUNDS // steps if step % math.ceil(steps / ROUNDS) == 0 else None
 
 
 def inversion_deltas(

@@ -7,24 +7,14 @@ from typing import Protocol
 from torch import Tensor
 
 from hyperstyle import metrics
-from hyperstyle.domains import Domain
 from hyperstyle.errors import WeightsMissing
-from hyperstyle.inversion.base import pool_to
+from hyperstyle.inversion.base import PlainNetworks, pool_to
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.lpips import LPIPS
-from hyperstyle.models.stylegan2 import Generator
 
 
-class JudgedNetworks(Protocol):
+class JudgedNetworks(PlainNetworks, Protocol):
     """What methods that descend are handed: a generator, and a network that sees as people do."""
-
-    @property
-    def domain(self) -> Domain:
-        """The domain they belong to."""
-
-    @property
-    def generator(self) -> Generator:
-        """Draws pictures; the plain one, through which gradients flow."""
 
     @property
     def attributes(self) -> EmbeddingNetwork | None:

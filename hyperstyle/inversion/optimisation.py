@@ -20,12 +20,10 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import OnStep, check_picture, visible
+from hyperstyle.inversion.base import ROUNDS, OnStep, check_picture, round_at, visible
 from hyperstyle.inversion.losses import JudgedNetworks, perceptual_distance
 from hyperstyle.latents import Inversion
 from hyperstyle.models.stylegan2 import Generator
-
-ROUNDS = 5  # how often onlookers are told
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class Optimisation:
         """Descend; gives (B, L, w_dim) on the generator's device. Raises as `Inverter.invert`."""
         generator, domain, c = self.networks.generator, self.networks.domain, self.config
         check_picture(target, domain.input_hw)
-        target = fit_to(target.to(generator.w_avg.device), domain.picture_hw)
+        target = metrics.pool_to(target.to(generator.w_avg.device), domain.picture_hw)
         random = torch.Generator().manual_seed(c.seed)
         spread = latent_deviation(generator, c.samples, random)
         rows = 1 if self.space == "w" else generator.num_ws
@@ -113,8 +111,9 @@ class Optimisation:
                 group["lr"] = c.learning_rate * ramp(done, c.warm_up, c.cool_down)
             scale = c.latent_noise * spread * max(0.0, 1 - done / c.noise_until) ** 2
             moved = w + scale * torch.randn(w.shape, generator=random).to(w)
-            if on_step is not None and step % math.ceil(c.steps / ROUNDS) == 0:
-                self._tell(on_step, step * ROUNDS // c.steps, w)
+            number = round_at(step, c.steps)
+            if on_step is not None and number is not None:
+                self._tell(on_step, number, w)
             styles = generator.to_styles(moved.expand(-1, generator.num_ws, -1))
             picture = visible(generator.render(styles, noise=maps or "const"), domain)
             loss = c.perceptual * perceptual_distance(self.networks, target, picture)
@@ -138,15 +137,6 @@ class Optimisation:
         generator = self.networks.generator
         picture = generator.render(generator.to_styles(w.expand(-1, generator.num_ws, -1)))
         on_step(number, visible(picture, self.networks.domain))
-
-
-def fit_to(target: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Bring a target to the size that is drawn: averaged down, or enlarged where it is smaller."""
-    if tuple(target.shape[2:]) == size_hw:
-        return target
-    if target.shape[2] > size_hw[0]:
-        return F.adaptive_avg_pool2d(target, size_hw)
-    return F.interpolate(target, size_hw, mode="bilinear", antialias=True)
 
 
 def ramp(done: float, warm_up: float, cool_down: float) -> float:

@@ -11,7 +11,6 @@ Source: PTI (arXiv 2106.05744), section 3. The polish after HyperStyle is what i
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,16 +19,15 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import Inverter, OnStep, add_deltas, inversion_deltas, visible
+from hyperstyle.inversion.base import ROUNDS, Inverter, OnStep, add_deltas, inversion_deltas, round_at, visible
 from hyperstyle.inversion.losses import JudgedNetworks, perceptual_distance
-from hyperstyle.inversion.optimisation import Optimisation, OptimisationConfig, fit_to
+from hyperstyle.inversion.optimisation import Optimisation, OptimisationConfig
 from hyperstyle.latents import Deltas, Inversion
 from hyperstyle.models.fast_networks import FastHypernetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import repeat_w
 
 PIVOT_STEPS = 450  # as in the paper's released settings
-ROUNDS = 5  # how often onlookers are told while weights are tuned
 
 
 class TunedNetworks(JudgedNetworks, Protocol):
@@ -99,7 +97,7 @@ class PTI:
         generator, domain = networks.generator, networks.domain
         pivot = self.pivot.invert(target)
         device = generator.w_avg.device
-        target = fit_to(target.to(device), domain.picture_hw)
+        target = metrics.pool_to(target.to(device), domain.picture_hw)
         base = inversion_deltas(networks.hypernetwork, pivot, device)
         w_plus = pivot.w_plus.to(device)
         styles = generator.to_styles(w_plus)
@@ -117,8 +115,9 @@ class PTI:
         for step in range(c.steps):
             deltas = add_deltas(base, tuned)
             picture = visible(generator.render(styles, deltas), domain)
-            if on_step is not None and step % math.ceil(c.steps / ROUNDS) == 0:
-                on_step(step * ROUNDS // c.steps, picture.detach())
+            number = round_at(step, c.steps)
+            if on_step is not None and number is not None:
+                on_step(number, picture.detach())
             distance = perceptual_distance(networks, target, picture)
             if bool((distance < c.enough).all()):
                 break

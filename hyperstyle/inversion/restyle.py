@@ -15,26 +15,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hyperstyle.domains import Domain
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import OnStep, network_input, pool_to, visible
+from hyperstyle.inversion.base import OnStep, PlainNetworks, network_input, pool_to, visible
 from hyperstyle.latents import Inversion
 from hyperstyle.models.style_encoders import StyleEncoder
-from hyperstyle.models.stylegan2 import Generator
 
 RESTYLE_STEPS = 5
 
 
-class StyleEncoderNetworks(Protocol):
+class StyleEncoderNetworks(PlainNetworks, Protocol):
     """What these methods are handed: a generator and an encoder trained for it."""
-
-    @property
-    def domain(self) -> Domain:
-        """The domain they belong to."""
-
-    @property
-    def generator(self) -> Generator:
-        """Draws pictures."""
 
     @property
     def style_encoder(self) -> StyleEncoder:
