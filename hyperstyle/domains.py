@@ -14,6 +14,7 @@ from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing, did
 PACKAGE = Path(__file__).resolve().parent
 DOMAIN_FILE = "domain.json"
 DIRECTIONS_FOLDER = "editing_directions"
+COMPARISON_FOLDER = "comparison"
 DEFAULT_FILES = {
     "generator": "generator.safetensors",
     "w_encoder": "w_encoder.safetensors",
@@ -50,6 +51,8 @@ class Domain:
         hypernetwork: Configuration of the hypernetwork.
         identity: Configuration of the identity network.
         attributes: Configuration of the attribute network.
+        judge: Configuration of an identity network that only comparisons of methods ask; may be missing.
+        baselines: Name -> configuration of encoders that HyperStyle is compared with; any may be missing.
         text: Configuration of a pretrained text model; empty where the domain has a small one of its own.
         published: Whether the weights are somebody else's, downloaded and converted instead of shipped.
         files: Part name -> file name inside `weights`.
@@ -74,6 +77,8 @@ class Domain:
     hypernetwork: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    judge: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
@@ -94,6 +99,8 @@ class Domain:
 
     def path(self, part: str) -> Path:
         """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
+        if part == "judge" or part in self.baselines:
+            return self.weights / COMPARISON_FOLDER / f"{part}.safetensors"
         return self.weights / self.files[part]
 
 
@@ -204,6 +211,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "Sequence[int]": (list, "a list of whole numbers"),
     "Sequence[str]": (list, "a list of texts"),
     "Mapping[str, Any]": (dict, "an object"),
+    "Mapping[str, Mapping[str, Any]]": (dict, "an object"),
     "Mapping[str, str]": (dict, "an object"),
 }
 

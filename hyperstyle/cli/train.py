@@ -11,7 +11,7 @@ from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.errors import UsageError, did_you_mean
 
-# In the order in which they build on each other.
+# In the order in which they build on each other; from `judge` on, for comparing methods only.
 STAGES = (
     "data",
     "attributes",
@@ -22,6 +22,11 @@ STAGES = (
     "clip",
     "directions",
     "relevance",
+    "judge",
+    "psp",
+    "e4e",
+    "restyle-psp",
+    "restyle-e4e",
 )
 
 

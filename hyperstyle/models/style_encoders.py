@@ -39,6 +39,7 @@ class StyleEncoderConfig:
             last map (ReStyle); "whole", one linear layer over the last map for all rows together.
         combine: "rows", every head gives a row; "offsets", the first gives `w` and every other an offset from it (e4e).
         input_size: Side in px of the pictures it was trained on.
+        head_width: Hidden channels of the heads' convolutions; 0 for `w_dim`, as published.
     """
 
     trunk: TrunkConfig
@@ -47,6 +48,7 @@ class StyleEncoderConfig:
     reads: Literal["pyramid", "last", "whole"] = "pyramid"
     combine: Literal["rows", "offsets"] = "rows"
     input_size: int = 256
+    head_width: int = 0
 
 
 PublishedEncoder = Literal["e4e", "psp", "restyle_e4e", "restyle_psp", "restyle_psp_pyramid", "psp_whole"]
@@ -82,18 +84,19 @@ class StyleHead(nn.Module):
         ins: Channels of the map.
         w_dim: Width of the row.
         side: Side of the map for the encoder's own input size.
+        width: Hidden channels.
 
     Source: pSp (arXiv 2008.00951), "map2style".
     """
 
-    def __init__(self, ins: int, w_dim: int, side: int) -> None:
+    def __init__(self, ins: int, w_dim: int, side: int, width: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(math.ceil(math.log2(side))):
-            layers += [nn.Conv2d(ins, w_dim, 3, 2, 1), nn.LeakyReLU(SLOPE)]
-            ins = w_dim
+            layers += [nn.Conv2d(ins, width, 3, 2, 1), nn.LeakyReLU(SLOPE)]
+            ins = width
         self.convs = nn.Sequential(*layers)
-        self.linear = EqualLinear(w_dim, w_dim)
+        self.linear = EqualLinear(width, w_dim)
 
     def forward(self, feature: Tensor) -> Tensor:
         """Map (B, C, h, w) to (B, w_dim)."""
@@ -137,7 +140,8 @@ class StyleEncoder(nn.Module):
             sides = [side * (1 if row < COARSE_ROWS else 2 if row < MIDDLE_ROWS else 4) for row in range(config.num_ws)]
             self.latlayer1 = nn.Conv2d(widths[-2], widths[-1], 1)
             self.latlayer2 = nn.Conv2d(widths[-3], widths[-1], 1)
-        self.styles = nn.ModuleList([StyleHead(widths[-1], config.w_dim, s) for s in sides])
+        width = config.head_width or config.w_dim
+        self.styles = nn.ModuleList([StyleHead(widths[-1], config.w_dim, s, width) for s in sides])
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict latents.

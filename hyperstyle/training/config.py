@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hyperstyle.editing.text_model import TextModelConfig
@@ -9,6 +10,7 @@ from hyperstyle.models.backbones import TrunkConfig
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.synthetic.parameters import Z_DIM
 from hyperstyle.training.clip import ClipConfig
@@ -141,6 +143,78 @@ class HypernetworkTraining:
 
 
 @dataclass(frozen=True)
+class StyleEncoderTraining:
+    """Encoders into W+ that HyperStyle is compared with, all trained with the hypernetwork's picture losses.
+
+    Attributes:
+        loop: Schedule.
+        passes: 1, or ReStyle's: the encoder looks at its own result and corrects it.
+        phases: (resolution, share of the schedule at which it ends).
+        beyond_share, textured_share: As for the hypernetwork.
+        l2, l1, perceptual, identity: Weights of the picture losses.
+        latent: Weight, at the start, of the squared error to the known latent in standard deviations; it falls to 0 at
+            `latent_until`, a share of the schedule. Where latents are known, this replaces days of picture losses.
+        delta: Weight of how far rows are from the first one, in standard deviations; e4e's regularisation.
+        adversarial: Weight of the latent discriminator's verdict, e4e's; 0 leaves it out.
+        unlock_from, unlock_until: Shares of the schedule between which rows may begin to differ from the first, coarse
+            ones first, as in e4e; both 0 for rows that are free from the start.
+    """
+
+    loop: LoopConfig = LoopConfig(steps=100_000, minutes=15, batch=8, learning_rate=1e-3, warmup_steps=60)
+    passes: int = 1
+    phases: tuple[tuple[int, float], ...] = ((64, 0.7), (128, 1.0))
+    beyond_share: float = 0.7
+    textured_share: float = 0.25
+    l2: float = 4.0
+    l1: float = 1.0
+    perceptual: float = 0.5
+    identity: float = 0.3
+    latent: float = 1.0
+    latent_until: float = 0.4
+    delta: float = 0.0
+    adversarial: float = 0.0
+    unlock_from: float = 0.0
+    unlock_until: float = 0.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An encoder that HyperStyle is compared with.
+
+    Attributes:
+        sizes: Of the network.
+        training: Its settings.
+    """
+
+    sizes: StyleEncoderConfig
+    training: StyleEncoderTraining
+
+
+def style_encoders(
+    trunk: TrunkConfig, generator: GeneratorConfig, input_size: int, head_width: int, training: StyleEncoderTraining
+) -> dict[str, Baseline]:
+    """List the encoders of the paper's comparison in a domain's sizes: pSp, e4e, and ReStyle over both.
+
+    Args:
+        trunk: Of all of them; ReStyle's gets three more input channels.
+        generator: The one they are for.
+        input_size: In px.
+        head_width: Hidden channels of the heads.
+        training: What is common to all.
+    """
+    one = StyleEncoderConfig(trunk, generator.num_ws, generator.w_dim, input_size=input_size, head_width=head_width)
+    offsets = replace(one, combine="offsets")
+    pair = replace(trunk, in_channels=6)
+    editable = replace(training, delta=0.02, adversarial=0.1, unlock_from=0.2, unlock_until=0.6)
+    return {
+        "psp": Baseline(one, training),
+        "e4e": Baseline(offsets, editable),
+        "restyle-psp": Baseline(replace(one, trunk=pair, reads="last"), replace(training, passes=3)),
+        "restyle-e4e": Baseline(replace(offsets, trunk=pair, reads="last"), replace(editable, passes=3)),
+    }
+
+
+@dataclass(frozen=True)
 class DomainSizes:
     """Sizes of a domain's networks and the settings of its stages.
 
@@ -148,6 +222,8 @@ class DomainSizes:
         title, description: For people.
         resolution: Of the generator, px.
         input_size: What encoder, hypernetwork, identity and attribute networks look at, px.
+        judge: An identity network that no loss and no metric but the comparison's knows.
+        baselines: Encoders that HyperStyle is compared with, by name.
     """
 
     title: str
@@ -159,9 +235,12 @@ class DomainSizes:
     hypernetwork: HypernetworkConfig
     identity: EmbeddingConfig
     attributes: EmbeddingConfig
+    judge: EmbeddingConfig
+    baselines: Mapping[str, Baseline]
     data: DataConfig = field(default_factory=DataConfig)
     attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
     identity_training: IdentityConfig = field(default_factory=IdentityConfig)
+    judge_training: IdentityConfig = field(default_factory=IdentityConfig)
     generator_training: GeneratorTraining = field(default_factory=GeneratorTraining)
     encoder_training: EncoderTraining = field(default_factory=EncoderTraining)
     hypernetwork_training: HypernetworkTraining = field(default_factory=HypernetworkTraining)
@@ -184,6 +263,16 @@ _PAIR_TRUNK = TrunkConfig(
     stem_stride=2,
 )
 
+_PORTRAITS_GENERATOR = GeneratorConfig(
+    resolution=128,
+    channels={4: 96, 8: 96, 16: 96, 32: 96, 64: 48, 128: 24},
+    w_dim=128,
+    z_dim=Z_DIM,
+    mapping_layers=2,
+    mapping_lr_mul=1.0,
+    normalize_z=False,
+)
+
 PORTRAITS = DomainSizes(
     title="Drawn portraits",
     description=(
@@ -192,15 +281,7 @@ PORTRAITS = DomainSizes(
     ),
     resolution=128,
     input_size=64,
-    generator=GeneratorConfig(
-        resolution=128,
-        channels={4: 96, 8: 96, 16: 96, 32: 96, 64: 48, 128: 24},
-        w_dim=128,
-        z_dim=Z_DIM,
-        mapping_layers=2,
-        mapping_lr_mul=1.0,
-        normalize_z=False,
-    ),
+    generator=_PORTRAITS_GENERATOR,
     w_encoder=WEncoderConfig(trunk=_TRUNK, w_dim=128),
     hypernetwork=HypernetworkConfig(
         trunk=_PAIR_TRUNK,
@@ -215,6 +296,14 @@ PORTRAITS = DomainSizes(
     ),
     identity=EmbeddingConfig(trunk=_TRUNK, out_dim=64, normalise=True, input_size=64),
     attributes=EmbeddingConfig(trunk=_TRUNK, out_dim=Z_DIM, normalise=False, input_size=64),
+    # Other units, other widths, its own start: what flatters the networks in the losses should not flatter this one.
+    judge=EmbeddingConfig(
+        trunk=TrunkConfig("resnet", stem_width=24, widths=(32, 48, 96, 144), units=(1, 2, 2, 1), strides=(2, 2, 2, 2)),
+        out_dim=96,
+        normalise=True,
+        input_size=64,
+    ),
+    baselines=style_encoders(_TRUNK, _PORTRAITS_GENERATOR, 64, 32, StyleEncoderTraining()),
     relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4)),
 )
 
@@ -224,20 +313,22 @@ _SMALL_PAIR = TrunkConfig(
 )
 _FEW = LoopConfig(steps=4, batch=4, warmup_steps=1)
 
+_SMOKE_GENERATOR = GeneratorConfig(
+    resolution=32,
+    channels={4: 16, 8: 16, 16: 16, 32: 8},
+    w_dim=16,
+    z_dim=Z_DIM,
+    mapping_layers=2,
+    mapping_lr_mul=0.5,
+    normalize_z=False,
+)
+
 SMOKE = DomainSizes(
     title="Smoke run",
     description="A 32 px model trained for a few steps, to see that every stage runs.",
     resolution=32,
     input_size=16,
-    generator=GeneratorConfig(
-        resolution=32,
-        channels={4: 16, 8: 16, 16: 16, 32: 8},
-        w_dim=16,
-        z_dim=Z_DIM,
-        mapping_layers=2,
-        mapping_lr_mul=0.5,
-        normalize_z=False,
-    ),
+    generator=_SMOKE_GENERATOR,
     w_encoder=WEncoderConfig(trunk=_SMALL, w_dim=16),
     hypernetwork=HypernetworkConfig(
         trunk=_SMALL_PAIR,
@@ -251,9 +342,18 @@ SMOKE = DomainSizes(
     ),
     identity=EmbeddingConfig(trunk=_SMALL, out_dim=8, normalise=True, input_size=16),
     attributes=EmbeddingConfig(trunk=_SMALL, out_dim=Z_DIM, normalise=False, input_size=16),
+    judge=EmbeddingConfig(trunk=replace(_SMALL_PAIR, in_channels=3), out_dim=8, normalise=True, input_size=16),
+    baselines=style_encoders(
+        replace(_SMALL, widths=(8, 12, 12), units=(1, 1, 1), strides=(2, 2, 2)),
+        _SMOKE_GENERATOR,
+        16,
+        8,
+        StyleEncoderTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
+    ),
     data=DataConfig(size=32, people_per_shard=16, in_domain_shards=2, beyond_shards=1, batch=16, compiled=False),
     attributes_training=AttributesConfig(loop=_FEW),
     identity_training=IdentityConfig(loop=_FEW),
+    judge_training=IdentityConfig(loop=_FEW),
     generator_training=GeneratorTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
     encoder_training=EncoderTraining(loop=_FEW),
     hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 1, 0.5), (32, 2, 1.0)), passes=2),

@@ -17,7 +17,7 @@ from hyperstyle.synthetic.parameters import PARAMETERS
 from hyperstyle.training.augment import photographic, textured
 from hyperstyle.training.config import EncoderTraining, HypernetworkTraining
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.losses import identity_loss, perceptual_loss, pool_to, psnr
+from hyperstyle.training.losses import judged_loss, pixel_loss, pool_to, psnr
 from hyperstyle.training.perception import mixed_batch
 
 MOVED_PARAMETERS = 3
@@ -156,9 +156,8 @@ class HypernetworkTask:
             total = self.module.add_codes({name: code.detach() for name, code in total.items()}, codes)
             deltas = self.module.deltas(total, step)
             y = self.generator.render(styles, deltas, resolution=resolution)
-            l2 = (y - target).square().mean()
-            loss = c.l2 * l2 + c.l1 * (y - target).abs().mean()
-            numbers[f"l2_{step}"] = float(l2.detach())
+            loss = pixel_loss(y, target, c.l2, c.l1)
+            numbers[f"l2_{step}"] = float((y.detach() - target).square().mean())
             if step == tried:
                 editing = self._edit_loss(w, z.to(self.device), y, deltas, generator)
                 loss = loss + c.editing * editing
@@ -167,8 +166,7 @@ class HypernetworkTask:
                 loss.backward()
         # The networks that look at faces cost as much as a pass, so they judge the last picture only, once it is sharp.
         if resolution >= self.size:
-            loss = loss + c.perceptual * perceptual_loss(self.attributes, y, target)
-            loss = loss + c.identity * identity_loss(self.identity, y, target)
+            loss = loss + judged_loss(self.attributes, self.identity, y, target, c.perceptual, c.identity)
         return loss, numbers
 
     def _edit_loss(

@@ -6,10 +6,10 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +27,23 @@ Report = Callable[[float, str], None]
 Network = TypeVar("Network", bound=nn.Module)
 
 
+class Companion(Protocol):
+    """What a task trains beside its network, such as a discriminator with its optimiser."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+
+
 class Task(Protocol[Network]):
     """What a stage brings to the loop."""
 
     module: Network
     """The network being trained."""
+
+    # A task may also have `companions`, a mapping of names to what it trains beside its network.
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a new batch (or what is left to back-propagate) and numbers to show.
@@ -96,6 +108,7 @@ def fit(
     )
     generator = torch.Generator().manual_seed(config.seed)
     step, elapsed = 0, 0.0
+    companions: Mapping[str, Companion] = getattr(task, "companions", {})
     path = folder / "checkpoint.pt"
     if resume and path.exists():
         state = load_checkpoint(path)
@@ -104,6 +117,8 @@ def fit(
         optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
         generator.set_state(state["generator"])  # type: ignore[arg-type]
         step, elapsed = int(state["step"]), float(state["elapsed"])  # type: ignore[call-overload, arg-type]
+        for name, companion in companions.items():
+            companion.load_state_dict(state[name])  # type: ignore[arg-type]
 
     def checkpoint() -> None:
         save_checkpoint(
@@ -115,6 +130,7 @@ def fit(
                 "generator": generator.get_state(),
                 "step": step,
                 "elapsed": elapsed,
+                **{name: companion.state_dict() for name, companion in companions.items()},
             },
         )
 

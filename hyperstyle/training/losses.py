@@ -45,6 +45,24 @@ def identity_loss(network: EmbeddingNetwork, result: Tensor, target: Tensor) -> 
     return (1 - (network(pool_to(result, size)) * wanted).sum(1)).mean()
 
 
+def pixel_loss(result: Tensor, target: Tensor, l2: float, l1: float) -> Tensor:
+    """Weighted squared and absolute differences; a scalar."""
+    return l2 * (result - target).square().mean() + l1 * (result - target).abs().mean()
+
+
+def judged_loss(
+    attributes: EmbeddingNetwork,
+    identity: EmbeddingNetwork,
+    result: Tensor,
+    target: Tensor,
+    perceptual_weight: float,
+    identity_weight: float,
+) -> Tensor:
+    """Weighted perceptual and identity loss: what networks that look at faces say; a scalar."""
+    seen = perceptual_weight * perceptual_loss(attributes, result, target)
+    return seen + identity_weight * identity_loss(identity, result, target)
+
+
 def psnr(a: Tensor, b: Tensor) -> float:
     """Mean peak signal-to-noise ratio in dB over a batch of pictures, clamped to [-1, 1] first."""
     return float(metrics.psnr(a.clamp(-1, 1), b.clamp(-1, 1)).mean())

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,11 +33,14 @@ from hyperstyle.training.generator import GeneratorTask, set_average
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
 from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
+from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
 
 log = logging.getLogger(__name__)
 
+STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
+JUDGE_SEED = 77  # other batches in another order than the first identity network's
 SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS}
 
 
@@ -130,6 +134,7 @@ class Run:
     def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write a part's weights with a card in the header and beside the file."""
         path = self.domain.path(part)
+        path.parent.mkdir(exist_ok=True)
         save_weights(path, {k: v.cpu() for k, v in tensors.items()}, {"card": json.dumps(self.card(part, facts))})
 
     def card(self, part: str, facts: Mapping[str, object]) -> dict[str, object]:
@@ -178,9 +183,18 @@ def stage_identity(run: Run) -> None:
     c = run.sizes.identity_training
     c = replace(c, loop=run.loop(c.loop))
     network = build.build_identity(run.domain).to(run.device)
-    _start_from_attributes(run, network)
+    _start_from(run, "attributes", network)
     task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
     run.train(task, c.loop, "identity")
+
+
+def stage_judge(run: Run) -> None:
+    """Train the comparison's identity network, from nothing: it shares no weights with any other network."""
+    c = run.sizes.judge_training
+    c = replace(c, loop=run.loop(replace(c.loop, seed=c.loop.seed + JUDGE_SEED)))
+    network = build.build_judge(run.domain).to(run.device)
+    task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
+    run.train(task, c.loop, "judge")
 
 
 def stage_generator(run: Run) -> None:
@@ -203,7 +217,7 @@ def stage_encoder(run: Run) -> None:
     c = replace(c, loop=run.loop(c.loop))
     generator = run.load("generator", build.build_generator(run.domain))
     encoder = build.build_w_encoder(run.domain).to(run.device)
-    _start_from_attributes(run, encoder)
+    _start_from(run, "attributes", encoder)
     task = EncoderTask(
         encoder,
         generator,
@@ -234,6 +248,25 @@ def stage_hypernetwork(run: Run) -> None:
         run.held_out("beyond"),
     )
     run.train(task, c.loop, "hypernetwork")
+
+
+def _stage_baseline(name: str, run: Run) -> None:
+    """Train one of the encoders into W+, starting from the W encoder's trunk."""
+    c = run.sizes.baselines[name].training
+    c = replace(c, loop=run.loop(c.loop))
+    encoder = build.build_baseline(run.domain, name).to(run.device)
+    _start_from(run, "w_encoder", encoder)
+    task = StyleEncoderTask(
+        encoder,
+        run.load("generator", build.build_generator(run.domain)),
+        run.load("identity", build.build_identity(run.domain)),
+        run.load("attributes", build.build_attributes(run.domain)),
+        c,
+        run.pictures("in_domain"),
+        run.pictures("beyond"),
+        run.held_out("beyond"),
+    )
+    run.train(task, c.loop, name)
 
 
 def stage_clip(run: Run) -> None:
@@ -307,6 +340,8 @@ def stage_relevance(run: Run) -> None:
     run.report(1.0, f"{len(model.suggestions)} prompts work")
 
 
+BASELINES = tuple(PORTRAITS.baselines)
+
 _STAGE_OF = {
     "attributes": "attributes",
     "identity": "identity",
@@ -326,6 +361,8 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
     "clip": stage_clip,
     "directions": stage_directions,
     "relevance": stage_relevance,
+    "judge": stage_judge,
+    **{name: partial(_stage_baseline, name) for name in BASELINES},
 }
 
 
@@ -446,6 +483,8 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "hypernetwork": plain_config(sizes.hypernetwork),
         "identity": plain_config(sizes.identity),
         "attributes": plain_config(sizes.attributes),
+        "judge": plain_config(sizes.judge),
+        "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
     }
     (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
 
@@ -459,13 +498,20 @@ def write_sheet(pictures: Tensor, path: Path, columns: int = 8) -> None:
     save_picture(to_photo(grid.reshape(3, rows * height, columns * width)), path)
 
 
-def _start_from_attributes(run: Run, network: nn.Module) -> None:
-    """Copy the attribute network's trunk into another network with the same trunk: most of what it sees is the same."""
-    path = run.domain.path("attributes")
+def _start_from(run: Run, part: str, network: nn.Module) -> None:
+    """Copy an earlier part's trunk into a network with the same trunk: most of what it sees is the same.
+
+    Where the new trunk reads a second picture beside the first, it begins by not looking at it.
+    """
+    path = run.domain.path(part)
     if not path.exists():
         return
     tensors, _ = load_weights(path)
     trunk = {name.removeprefix("trunk."): t for name, t in tensors.items() if name.startswith("trunk.")}
-    own = network.get_submodule("trunk")
-    if {k: v.shape for k, v in own.state_dict().items()} == {k: v.shape for k, v in trunk.items()}:
-        own.load_state_dict(trunk)
+    own = network.get_submodule("trunk").state_dict()
+    first = trunk[STEM]
+    more = own[STEM].shape[1] - first.shape[1]
+    if more > 0:
+        trunk[STEM] = torch.cat((first, first.new_zeros(first.shape[0], more, *first.shape[2:])), dim=1)
+    if {name: t.shape for name, t in own.items()} == {name: t.shape for name, t in trunk.items()}:
+        network.get_submodule("trunk").load_state_dict(trunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from hyperstyle.models.embedding import EmbeddingConfig, EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork, HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.lpips import LPIPS
+from hyperstyle.models.style_encoders import StyleEncoder, StyleEncoderConfig
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder, WEncoderConfig
 from hyperstyle.weights.files import load_weights, strict_load
@@ -72,6 +74,35 @@ def build_attributes(domain: Domain) -> EmbeddingNetwork:
     return EmbeddingNetwork(build_config(EmbeddingConfig, domain.attributes, "attribute network"))
 
 
+def build_judge(domain: Domain) -> EmbeddingNetwork:
+    """Build the domain's second identity network with random weights."""
+    return EmbeddingNetwork(build_config(EmbeddingConfig, domain.judge, "judge"))
+
+
+def build_baseline(domain: Domain, name: str) -> StyleEncoder:
+    """Build one of the domain's encoders into W+ with random weights."""
+    return StyleEncoder(build_config(StyleEncoderConfig, domain.baselines[name], f"encoder '{name}'"))
+
+
+def load_network(build: Callable[[], Network], path: Path, device: torch.device) -> Network:
+    """Build a network and load its weights: in evaluation mode, without gradients.
+
+    Args:
+        build: Makes it.
+        path: Its weights.
+        device: Where it goes.
+
+    Raises:
+        WeightsMissing: The file does not exist (also `WeightsCorrupt`, `ForeignWeights`).
+    """
+    tensors, _ = load_weights(path)
+    # No memory and no random numbers for parameters that the file is about to bring.
+    with torch.device("meta"):
+        network = build()
+    strict_load(network, tensors, path, assign=True)
+    return network.to(device).eval().requires_grad_(False)
+
+
 def load_models(domain: Domain, device: torch.device) -> DomainModels:
     """Build all networks of a domain and load their weights.
 
@@ -93,13 +124,7 @@ def load_models(domain: Domain, device: torch.device) -> DomainModels:
         )
 
     def ready(build: Callable[[Domain], Network], part: str) -> Network:
-        path = domain.path(part)
-        tensors, _ = load_weights(path)
-        # No memory and no random numbers for parameters that the file is about to bring.
-        with torch.device("meta"):
-            network = build(domain)
-        strict_load(network, tensors, path, assign=True)
-        return network.to(device).eval().requires_grad_(False)
+        return load_network(lambda: build(domain), domain.path(part), device)
 
     def if_there(build: Callable[[Domain], Network], part: str, wanted: bool) -> Network | None:
         if not wanted or (part in domain.optional and not domain.path(part).exists()):
