@@ -37,9 +37,10 @@ from hyperstyle.latents import Inversion, Styles, add_styles
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
 from hyperstyle.models.precision import fast_dtype
+from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
-from hyperstyle.weights.load import DomainModels, load_models
+from hyperstyle.weights.load import DomainModels, build_baseline, load_models, load_network
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -164,6 +165,8 @@ class HyperStyle:
         self.preview_px = PREVIEW_PX
         self._text_editor: TextEditor | None = None
         self._text_lock = threading.Lock()
+        self._baselines: dict[str, StyleEncoder] = {}
+        self._baselines_lock = threading.Lock()
 
     @property
     def edits(self) -> list[EditRow]:
@@ -259,7 +262,7 @@ class HyperStyle:
         return [
             name
             for name, method in METHODS.items()
-            if all(getattr(self.models, part, None) is not None for part in method.needs)
+            if not method.needs or (method.needs in self.domain.baselines and self.domain.path(method.needs).exists())
         ]
 
     def inverter(self, method: str, **options: Any) -> Inverter:
@@ -271,12 +274,23 @@ class HyperStyle:
 
         Raises:
             UsageError: There is no such method in this domain.
+            WeightsCorrupt: The weights of its encoder are damaged (also `ForeignWeights`).
         """
         if method not in self.methods:
             lacks = f" for '{self.domain.name}'" if method in METHODS else ""
             raise UsageError(f"There is no inversion method '{method}'{lacks}; {did_you_mean(method, self.methods)}")
         row = METHODS[method]
-        return row(self.models if row.descends else self.fast, **options)
+        needed = [self._baseline(row.needs)] if row.needs else []
+        return row(self.models if row.descends else self.fast, *needed, **options)
+
+    def _baseline(self, name: str) -> StyleEncoder:
+        """One of the encoders that HyperStyle is compared with, loaded when it is first asked for."""
+        with self._baselines_lock:
+            if name not in self._baselines:
+                self._baselines[name] = load_network(
+                    lambda: build_baseline(self.domain, name), self.domain.path(name), self.device
+                )
+            return self._baselines[name]
 
     # inversion -> picture
 

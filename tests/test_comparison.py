@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 import torch
 from demo_tools import astronaut
 from PIL import Image
 
+from hyperstyle import metrics
 from hyperstyle.cli import main
 from hyperstyle.errors import UsageError
 from hyperstyle.evaluation import comparison
@@ -18,11 +20,13 @@ from hyperstyle.evaluation.comparison import (
     MethodResult,
     compare,
     identity_at,
+    load_judge,
     matched_change,
     summary_rows,
     to_markdown,
 )
 from hyperstyle.inversion import METHODS, EncoderOnly, Method, Optimisation
+from hyperstyle.inversion.idinvert import IDInvertConfig
 from hyperstyle.inversion.optimisation import OptimisationConfig
 from hyperstyle.inversion.pti import PTIConfig
 from hyperstyle.pipeline import load
@@ -36,7 +40,8 @@ def test_every_method_runs(drawn_folder, monkeypatch):
     pipeline = load(drawn_folder, "cpu")
     quick_pivot = {"config": TUNED, "pivot": Optimisation(pipeline.models, "w", QUICK)}
     options = {"w": {"config": QUICK}, "w+": {"config": QUICK}, "pti": quick_pivot, "hyperstyle+pti": {"config": TUNED}}
-    assert pipeline.methods == [name for name, row in METHODS.items() if not row.needs]
+    options["idinvert"] = {"config": IDInvertConfig(steps=2)}
+    assert pipeline.methods == list(METHODS)
     seen = []
     found = compare(
         pipeline, pipeline.methods, n=2, options=options, on_face=lambda name, number: seen.append((name, number))
@@ -69,6 +74,26 @@ def test_hyperstyle_is_measured_as_the_pipeline_measures_it(drawn_folder):
     assert float(found.methods["hyperstyle"].quality["lpips"]) == pytest.approx(expected["perceptual"], rel=1e-5)
 
 
+def test_identity_is_the_judges_where_there_is_one(drawn_folder, tmp_path):
+    face = [torch.rand(1, 3, 32, 32) * 2 - 1]
+    pipeline = load(drawn_folder, "cpu")
+    drawn = pipeline.draw(pipeline.invert(face[0])).clamp(-1, 1)
+    found = compare(pipeline, ["hyperstyle"], targets=face)
+    judge = load_judge(pipeline)
+    assert judge is not None
+    assert torch.allclose(found.methods["hyperstyle"].quality["identity"], metrics.identity(judge, face[0], drawn))
+    assert "trained from nothing" in to_markdown(found, "the command")
+    shutil.copytree(drawn_folder, tmp_path / "domain")
+    shutil.rmtree(tmp_path / "domain" / "comparison")
+    without = load(tmp_path / "domain", "cpu")
+    assert load_judge(without) is None
+    assert without.methods == [name for name, row in METHODS.items() if not row.needs]
+    found = compare(without, ["hyperstyle"], targets=face)
+    known = metrics.identity(without.models.identity, face[0], drawn)
+    assert torch.allclose(found.methods["hyperstyle"].quality["identity"], known, atol=1e-5)
+    assert "the domain's identity network" in to_markdown(found, "the command")
+
+
 def test_identity_is_read_where_the_change_is_achieved():
     strengths = [-1.0, 1.0, 2.0]
     change = torch.tensor([[-1.0, 1.0, 2.0], [-5.0, 5.0, 10.0], [0.0, 0.1, 0.2]])
@@ -95,8 +120,9 @@ def test_a_new_method_is_one_row(drawn_folder, monkeypatch, tmp_path, capsys):
     assert torch.equal(found.methods["dummy"].quality["l2"], found.methods["encoder"].quality["l2"])
     with pytest.raises(UsageError, match="did you mean 'dummy'"):
         compare(pipeline, ["dumy"], n=1)
-    with pytest.raises(UsageError, match="no inversion method 'restyle' for 'tiny'"):
-        pipeline.inverter("restyle")
+    monkeypatch.setitem(METHODS, "needy", Method(EncoderOnly, "Needy", "One row.", "nowhere", needs="missing"))
+    with pytest.raises(UsageError, match="no inversion method 'needy' for 'tiny'"):
+        pipeline.inverter("needy")
     astronaut().save(tmp_path / "photo.png")
     face = tmp_path / "face.safetensors"
     options = ["--domain", str(drawn_folder), "--method", "dummy"]

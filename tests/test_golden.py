@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.domains import Domain
-from hyperstyle.inversion import METHODS
+from hyperstyle.inversion import METHODS, ReStyle
 from hyperstyle.models.embedding import PUBLISHED_ARCFACE, PUBLISHED_CURRICULARFACE, EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork, published_hypernetwork
 from hyperstyle.models.layer_table import published_generator
@@ -300,10 +300,9 @@ def test_restyle_loop():
     networks = SimpleNamespace(
         domain=Domain("golden", "Golden", tools.FOLDER, 512, 256, input_filter="bilinear"),
         generator=generator,
-        style_encoder=encoder,
     )
     pictures: list[Tensor] = []
-    restyle = METHODS["restyle"](networks, steps=meta["iterations"])
+    restyle = ReStyle(networks, encoder, steps=meta["iterations"])
     inversion = restyle.invert(x, lambda _, picture: pictures.append(picture))
     pooled = [torch.nn.functional.adaptive_avg_pool2d(picture, 256) for picture in pictures]
     fill.compare(data, "average", pooled[0].numpy())

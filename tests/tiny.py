@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,14 +14,17 @@ from hyperstyle.models.config import plain_config
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.weights.files import save_weights
 from hyperstyle.weights.load import (
     DomainModels,
     build_attributes,
+    build_baseline,
     build_generator,
     build_hypernetwork,
     build_identity,
+    build_judge,
     build_w_encoder,
     load_models,
 )
@@ -55,6 +59,22 @@ HYPERNETWORK = HypernetworkConfig(
 IDENTITY = EmbeddingConfig(trunk=TRUNK, out_dim=8, normalise=True, input_size=INPUT_SIZE)
 ATTRIBUTE_NETWORK = EmbeddingConfig(trunk=TRUNK, out_dim=ATTRIBUTES, normalise=False, input_size=INPUT_SIZE)
 
+JUDGE = EmbeddingConfig(trunk=replace(PAIR_TRUNK, in_channels=3), out_dim=8, normalise=True, input_size=INPUT_SIZE)
+_BASELINE = StyleEncoderConfig(
+    replace(TRUNK, widths=(6, 8, 10), units=(1, 1, 1), strides=(2, 2, 2)),
+    num_ws=GENERATOR.num_ws,
+    w_dim=16,
+    input_size=INPUT_SIZE,
+    head_width=4,
+)
+_PAIR = replace(_BASELINE, trunk=replace(_BASELINE.trunk, in_channels=6), reads="last")
+BASELINES = {
+    "psp": _BASELINE,
+    "e4e": replace(_BASELINE, combine="offsets"),
+    "restyle-psp": _PAIR,
+    "restyle-e4e": replace(_PAIR, combine="offsets"),
+}
+
 
 def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> Path:
     """Write a domain folder with random weights.
@@ -83,6 +103,8 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
         "hypernetwork": plain_config(HYPERNETWORK),
         "identity": plain_config(IDENTITY),
         "attributes": plain_config(ATTRIBUTE_NETWORK),
+        "judge": plain_config(JUDGE),
+        "baselines": {part: plain_config(sizes) for part, sizes in BASELINES.items()},
     }
     (folder / "domain.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     domain = get_domain(str(folder))
@@ -109,7 +131,12 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
                     tensor.mul_(20.0)
                 elif "output.bias" in key or key.endswith(("hypernet.b1", "hypernet.b2")):
                     tensor.normal_(0.0, 0.05)
-    for part, network in networks.items():
+        judged = {"judge": build_judge(domain)}
+        encoders = {part: build_baseline(domain, part) for part in BASELINES}
+        for encoder in encoders.values():
+            encoder.w_avg.copy_(generator.w_avg)
+    domain.path("judge").parent.mkdir(exist_ok=True)
+    for part, network in {**networks, **judged, **encoders}.items():
         save_weights(domain.path(part), network.state_dict(), {"part": part, "domain": name})
     return folder
 

@@ -26,8 +26,10 @@ from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, held_out_targets
 from hyperstyle.evaluation.world import Z_RANGE
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
+from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS
+from hyperstyle.weights.load import build_judge, load_network
 
 Split = Literal["in-domain", "beyond"]
 SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
@@ -41,9 +43,11 @@ CYCLED_EDITS, CYCLED_FACES = EDITS[:1], 2  # each is another inversion, which ta
 
 
 _FLATTERED = (
-    "Methods that descend (optimisation, PTI) minimise this very distance, and the identity network was trained "
-    "starting from the network behind it: both columns flatter them. L2, PSNR and MS-SSIM do not."
+    "Methods that descend (optimisation, IDInvert, PTI) minimise this very distance, and encoders and hypernetwork "
+    "were trained with it: this column flatters the former most."
 )
+_JUDGE = "a network that was trained from nothing for this comparison, and that no loss has ever asked"
+_KNOWN = "the domain's identity network, which encoders and hypernetwork were trained with"
 
 
 @dataclass
@@ -87,8 +91,9 @@ class Comparison:
     """All methods on the same faces.
 
     Attributes:
-        domain, split, n, seed, machine, device, perceptual: What the numbers depend on. `split` is "photos" for a
-            folder of the user's; `perceptual` names the network behind `lpips`.
+        domain, split, n, seed, machine, device, perceptual, identity: What the numbers depend on. `split` is "photos"
+            for a folder of the user's; `perceptual` names the network behind `lpips`, `identity` the one that says
+            who a face is.
         methods: By name.
     """
 
@@ -99,6 +104,7 @@ class Comparison:
     device: str
     machine: dict[str, Any]
     perceptual: str
+    identity: str
     methods: dict[str, MethodResult]
 
 
@@ -134,6 +140,8 @@ def compare(
         faces = [face.to(pipeline.device) for face in targets]
     if not faces:
         raise UsageError("There is no face to compare methods on.")
+    judge = load_judge(pipeline)
+    known = judge or pipeline.models.identity
     return Comparison(
         domain=pipeline.domain.name,
         split=split if targets is None else "photos",
@@ -142,8 +150,17 @@ def compare(
         device=str(pipeline.device),
         machine=describe_machine(pipeline.device),
         perceptual="LPIPS" if pipeline.models.lpips is not None else "features of the domain's attribute network",
-        methods={name: _measure(pipeline, name, one, faces, on_face) for name, one in inverters.items()},
+        identity=_JUDGE if judge is not None else _KNOWN,
+        methods={name: _measure(pipeline, name, one, faces, known, on_face) for name, one in inverters.items()},
     )
+
+
+def load_judge(pipeline: HyperStyle) -> EmbeddingNetwork | None:
+    """Load the identity network that the domain keeps for comparisons; None where it has none."""
+    domain = pipeline.domain
+    if not domain.judge or not domain.path("judge").exists():
+        return None
+    return load_network(lambda: build_judge(domain), domain.path("judge"), pipeline.device)
 
 
 def _measure(
@@ -151,6 +168,7 @@ def _measure(
     name: str,
     inverter: Inverter,
     faces: Sequence[Tensor],
+    known: EmbeddingNetwork | None,
     on_face: Callable[[str, int], None] | None,
 ) -> MethodResult:
     if not METHODS[name].descends:
@@ -166,7 +184,10 @@ def _measure(
         seconds.append(time.perf_counter() - started_s)
         peaks.append(peak_memory_mb(pipeline.device))
         inversions.append(inversion)
-        measured = pipeline.measure_each(face, pipeline.draw(inversion))
+        drawn = pipeline.draw(inversion).clamp(-1, 1)
+        measured = pipeline.measure_each(face, drawn)
+        if known is not None:
+            measured["identity"] = metrics.identity(known, face, drawn)
         for metric, values in measured.items():
             quality.setdefault("lpips" if metric == "perceptual" else metric, []).append(values.cpu())
         if on_face is not None:
@@ -176,7 +197,7 @@ def _measure(
     )
     for edit in pipeline.edits:
         if edit.name in EDITS and edit.name in BY_NAME and pipeline.models.attributes is not None:
-            result.curves[edit.name] = _curve(pipeline, edit.name, edit.minimum, edit.maximum, faces, inversions)
+            result.curves[edit.name] = _curve(pipeline, edit.name, edit.minimum, edit.maximum, faces, inversions, known)
         if edit.name in result.curves and edit.name in CYCLED_EDITS:
             strength = CYCLE_SHARE * edit.maximum
             result.cycle[edit.name] = torch.cat(
@@ -186,11 +207,17 @@ def _measure(
 
 
 def _curve(
-    pipeline: HyperStyle, name: str, low: float, high: float, faces: Sequence[Tensor], inversions: Sequence[Inversion]
+    pipeline: HyperStyle,
+    name: str,
+    low: float,
+    high: float,
+    faces: Sequence[Tensor],
+    inversions: Sequence[Inversion],
+    known: EmbeddingNetwork | None,
 ) -> Curve:
     """Achieved change, likeness and leak over the slider's range."""
-    judge, known = pipeline.models.attributes, pipeline.models.identity
-    assert judge is not None  # the caller has looked
+    reader = pipeline.models.attributes
+    assert reader is not None  # the caller has looked
     truth = BY_NAME[name]
     column = PARAMETERS.index(truth)
     strengths = [share * (high if share > 0 else -low) for share in SHARES]
@@ -199,7 +226,7 @@ def _curve(
         for face, inversion in zip(faces, inversions, strict=True):
             pictures = [pipeline.draw(inversion, {name: strength}) for strength in (0.0, *strengths)]
             drawn = torch.cat(pictures).clamp(-1, 1)
-            read = judge(metrics.pool_to(drawn, judge.config.input_size)).cpu()
+            read = reader(metrics.pool_to(drawn, reader.config.input_size)).cpu()
             moved = read[1:] - read[:1]
             changes.append(moved[:, column] * (truth.high - truth.low) / Z_RANGE)
             others = moved.abs() / Z_RANGE
@@ -327,7 +354,8 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
         "page.",
         "## How close, how fast",
         table(["method", "identity", "MS-SSIM", "LPIPS", "L2", "PSNR (dB)", "seconds"], rows),
-        f"Perceptual distance, in the LPIPS column: {comparison.perceptual}. Seconds: median for one aligned face.",
+        f"Identity: cosine similarity by {comparison.identity}. Perceptual distance, in the LPIPS column: "
+        f"{comparison.perceptual}. Seconds: median for one aligned face.",
         *([] if comparison.perceptual == "LPIPS" else [_FLATTERED]),
     ]
     edits = next(iter(comparison.methods.values())).curves

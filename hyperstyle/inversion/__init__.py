@@ -9,6 +9,7 @@ from typing import Any
 from hyperstyle.inversion.base import Inverter, Networks, OnStep
 from hyperstyle.inversion.encoder_only import EncoderOnly
 from hyperstyle.inversion.hyperstyle import HyperStyleInverter
+from hyperstyle.inversion.idinvert import IDInvert
 from hyperstyle.inversion.optimisation import Optimisation
 from hyperstyle.inversion.pti import PTI
 from hyperstyle.inversion.restyle import ReStyle
@@ -18,6 +19,7 @@ __all__ = [
     "PTI",
     "EncoderOnly",
     "HyperStyleInverter",
+    "IDInvert",
     "Inverter",
     "Method",
     "Networks",
@@ -37,7 +39,7 @@ class Method:
         about: One sentence: what it gives, what it costs.
         source: Where it was published.
         descends: Whether it needs gradients, hence the plain networks, and takes long.
-        needs: Networks it needs beside those every domain has.
+        needs: Name of the encoder it needs beside the networks that every domain has; see `Domain.baselines`.
     """
 
     make: Callable[..., Inverter]
@@ -45,11 +47,11 @@ class Method:
     about: str
     source: str
     descends: bool = False
-    needs: tuple[str, ...] = ()
+    needs: str = ""
 
-    def __call__(self, networks: Any, **options: Any) -> Inverter:
-        """Make it ready for a domain's networks."""
-        return self.make(networks, **options)
+    def __call__(self, networks: Any, *needed: Any, **options: Any) -> Inverter:
+        """Make it ready for a domain's networks, followed by the encoder that it `needs`."""
+        return self.make(networks, *needed, **options)
 
 
 METHODS: dict[str, Method] = {
@@ -65,12 +67,41 @@ METHODS: dict[str, Method] = {
         "The encoder, then a few passes that adjust the generator's weights: close, editable and fast.",
         "HyperStyle (arXiv 2111.15666)",
     ),
-    "restyle": Method(
+    "psp": Method(
         ReStyle,
-        "ReStyle",
-        "An encoder that corrects its own latent a few times; the generator stays as it is.",
-        "ReStyle (arXiv 2104.02699), pSp (2008.00951), e4e (2102.02766)",
-        needs=("style_encoder",),
+        "pSp",
+        "One pass of an encoder with a latent for each layer: close for an encoder, but edits go wrong sooner.",
+        "pSp (arXiv 2008.00951)",
+        needs="psp",
+    ),
+    "e4e": Method(
+        ReStyle,
+        "e4e",
+        "Like pSp, but held near latents that edit well.",
+        "e4e (arXiv 2102.02766)",
+        needs="e4e",
+    ),
+    "restyle-psp": Method(
+        ReStyle,
+        "ReStyle, pSp",
+        "An encoder that looks at its own result and corrects its latent a few times; the generator stays as it is.",
+        "ReStyle (arXiv 2104.02699)",
+        needs="restyle-psp",
+    ),
+    "restyle-e4e": Method(
+        ReStyle,
+        "ReStyle, e4e",
+        "The same, held near latents that edit well.",
+        "ReStyle (arXiv 2104.02699)",
+        needs="restyle-e4e",
+    ),
+    "idinvert": Method(
+        IDInvert,
+        "IDInvert",
+        "Descends from pSp's latents, held where the encoder would look for the picture: slow.",
+        "In-Domain GAN Inversion (arXiv 2004.00049)",
+        descends=True,
+        needs="psp",
     ),
     "w": Method(
         lambda networks, **options: Optimisation(networks, "w", **options),
