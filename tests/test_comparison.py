@@ -25,6 +25,7 @@ from hyperstyle.evaluation.comparison import (
     summary_rows,
     to_markdown,
 )
+from hyperstyle.evaluation.paper import orderings, reported_table
 from hyperstyle.inversion import METHODS, EncoderOnly, Method, Optimisation
 from hyperstyle.inversion.idinvert import IDInvertConfig
 from hyperstyle.inversion.optimisation import OptimisationConfig
@@ -180,3 +181,15 @@ def test_what_the_command_refuses(drawn_folder, tmp_path, monkeypatch, capsys, w
     shown = capsys.readouterr().err
     assert sentence in shown
     assert len(shown.strip().splitlines()) == 1
+
+
+def test_the_papers_orderings_are_checked():
+    ours = {metric: torch.tensor([0.9, 0.9]) for metric in ("identity", "ms_ssim")}
+    ours |= {metric: torch.tensor([0.1, 0.1]) for metric in ("lpips", "l2")}
+    worse = {"identity": torch.tensor([0.5, 0.5]), "l2": torch.tensor([0.05, 0.05]), "lpips": torch.tensor([0.0, 0.4])}
+    found = orderings({"hyperstyle": ours, "psp": worse, "encoder": worse}, {"hyperstyle": "H", "psp": "P"})
+    row = next(line for line in found.splitlines() if line.startswith("| H against P"))
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells == ["better: holds", "", "better: holds (overlap)", "worse: does not hold"]
+    assert "encoder" not in found
+    assert "| P | 0.56 | 0.76 | 0.17 | 0.034 | 0.11 |" in reported_table({"psp": "P", "encoder": "E"})

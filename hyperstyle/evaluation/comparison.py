@@ -21,6 +21,7 @@ from torch import Tensor
 from hyperstyle import metrics
 from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb
 from hyperstyle.errors import UsageError
+from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reported_table
 from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, held_out_targets
 from hyperstyle.evaluation.world import Z_RANGE
@@ -367,8 +368,26 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
             "as a share of their range. Cycle: L2 between the reconstruction, and what comes out after editing it, "
             "inverting the result and editing back."
         )
+    parts += _beside_the_paper(comparison)
     parts += [f"![{name}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
+
+
+def _beside_the_paper(comparison: Comparison) -> list[str]:
+    """The paper's rows and whether its orderings hold; nothing where there is nothing to compare."""
+    qualities = {name: result.quality for name, result in comparison.methods.items() if name in CELEBA_HQ}
+    if "hyperstyle" not in qualities or len(qualities) < 2:
+        return []
+    labels = {name: METHODS[name].label for name in qualities}
+    return [
+        "## Beside the paper",
+        "What HyperStyle's authors report for CelebA-HQ faces at 1024 px, with their identity network and a GPU:",
+        reported_table(labels),
+        "Other faces, another size and other judges: values cannot be compared with those above, orderings can. The "
+        "table says whether HyperStyle is better or worse than each method here, and whether that is the paper's "
+        "ordering; (overlap) where the intervals of the two means do.",
+        orderings(qualities, labels),
+    ]
 
 
 def _matched_table(comparison: Comparison, edits: Sequence[str]) -> str:
