@@ -68,6 +68,11 @@ def test_every_method_runs(drawn_folder, monkeypatch):
 def test_hyperstyle_is_measured_as_the_pipeline_measures_it(drawn_folder):
     pipeline = load(drawn_folder, "cpu")
     found = compare(pipeline, ["hyperstyle"], "in-domain", n=1, targets=[torch.zeros(1, 3, 32, 32)])
+    assert len(found.steps) == 11
+    trained = found.steps[pipeline.domain.refinement_steps]
+    for metric, values in found.methods["hyperstyle"].quality.items():
+        assert torch.allclose(trained[metric], values, rtol=1e-4), metric
+    assert "HyperStyle, step by step" in to_markdown(found, "the command")
     picture = pipeline.draw(pipeline.invert(torch.zeros(1, 3, 32, 32)))
     expected = pipeline.measure(torch.zeros(1, 3, 32, 32), picture)
     assert found.split == "photos"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,25 @@ from torch import Tensor, nn
 
 from hyperstyle.domains import read_domain
 from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
+from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.synthetic.parameters import PARAMETERS, from_z, mirror, sample_parameters, to_z
 from hyperstyle.training.augment import textured
-from hyperstyle.training.config import LoopConfig, scheduled
+from hyperstyle.training.config import SMOKE, LoopConfig, scheduled
+from hyperstyle.training.data import Pictures
 from hyperstyle.training.generator import phase_at
+from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, learning_rate_at
-from hyperstyle.training.stages import STAGES, run_stage
+from hyperstyle.training.stages import BASELINES, STAGES, run_stage
+from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights
-from hyperstyle.weights.load import load_models
+from hyperstyle.weights.load import (
+    build_attributes,
+    build_baseline,
+    build_generator,
+    build_identity,
+    load_models,
+    load_network,
+)
 
 
 def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
@@ -29,7 +41,7 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     models = load_models(domain, torch.device("cpu"))
     assert models.generator.config.resolution == 32
     assert float(models.generator.w_avg.abs().sum()) > 0
-    for part in ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text"):
+    for part in ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text", "judge", *BASELINES):
         card = json.loads(domain.path(part).with_suffix(".card.json").read_text())
         assert card["command"].startswith("python -m hyperstyle train ")
         assert card["metrics"]
@@ -113,6 +125,104 @@ def test_resuming_gives_the_same_result_as_never_stopping(tmp_path: Path) -> Non
     assert facts["steps"] == again["steps"] == 60
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+class Counts:
+    """What a task trains beside its network; here it only counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """The count."""
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a count."""
+        self.calls = state["calls"]
+
+
+def test_companions_are_in_the_checkpoint(tmp_path: Path) -> None:
+    """What is trained beside the network goes on where it stopped, too."""
+
+    class WithCompanion(StopsAt):
+        def __init__(self, at: int) -> None:
+            super().__init__(at)
+            self.companions = {"counts": Counts()}
+
+        def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            result = super().loss(progress, generator)
+            self.companions["counts"].calls += 1
+            return result
+
+    config = LoopConfig(steps=20, warmup_steps=5, checkpoint_s=0.0)
+    with pytest.raises(Interrupted):
+        fit(WithCompanion(7), config, tmp_path, torch.device("cpu"), quiet)
+    again = WithCompanion(100)
+    fit(again, config, tmp_path, torch.device("cpu"), quiet)
+    assert again.companions["counts"].calls == 20
+
+
+def test_latent_discriminator_learns_and_punishes_strangers(tmp_path: Path) -> None:
+    """After some rounds, latents of the mapping network cost an encoder less than others; the state survives."""
+    torch.manual_seed(0)
+    generator = Generator(SMOKE.generator)
+    z = to_z(sample_parameters(64, 0))
+    with torch.no_grad():
+        real = generator.map(z)
+        generator.w_avg.copy_(real.mean(0))
+        spread = real.std(0).clamp(min=1e-3)
+    game = LatentGame(generator, spread)
+    strange = (generator.w_avg + 3 * spread)[None, None].expand(64, 4, -1)
+    first = game.learn(strange, z)
+    for _ in range(60):
+        last = game.learn(strange, z)
+    assert last < first
+    with torch.no_grad():
+        assert float(game.judge(strange)) > float(game.judge(real[:, None])) + 0.5
+    other = LatentGame(generator, spread)
+    other.load_state_dict(game.state_dict())
+    with torch.no_grad():
+        assert torch.equal(other.judge(strange), game.judge(strange))
+    assert other.calls == 61
+    # Judging must leave the discriminator's own weights without gradients, but reach the latents.
+    moving = strange.clone().requires_grad_(True)
+    game.judge(moving).backward()
+    assert moving.grad is not None
+    assert float(moving.grad.abs().sum()) > 0
+    assert all(parameter.grad is None or not parameter.requires_grad for parameter in game.discriminator.parameters())
+
+
+def test_rows_are_unlocked_from_coarse_to_fine(tmp_path: Path) -> None:
+    """e4e's schedule: all rows like the first at the start, free ones from the coarse end, all free in the end."""
+    for stage in ("data", "attributes", "identity", "generator", "encoder", "e4e"):
+        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+    domain = read_domain(tmp_path)
+    tensors, _ = load_weights(domain.path("e4e"))
+    generator_tensors, _ = load_weights(domain.path("generator"))
+    assert torch.equal(tensors["w_avg"], generator_tensors["w_avg"])
+    held_out = Pictures(tmp_path / "data" / "held_out", "beyond")
+    builders = {"generator": build_generator, "identity": build_identity, "attributes": build_attributes}
+    cpu = torch.device("cpu")
+    models = {part: load_network(partial(build, domain), domain.path(part), cpu) for part, build in builders.items()}
+    task = StyleEncoderTask(
+        build_baseline(domain, "e4e"),
+        models["generator"],
+        models["identity"],
+        models["attributes"],
+        SMOKE.baselines["e4e"].training,
+        held_out,
+        held_out,
+        held_out,
+    )
+    rows = torch.randn(2, 8, 16)
+
+    def free(progress: float) -> int:
+        given = task._unlocked(rows, progress)
+        return int((given != rows[:, :1]).any(2).all(0).sum())
+
+    assert [free(progress) for progress in (0.0, 0.2, 0.4, 0.6, 1.0)] == [0, 0, 3, 7, 7]
+    assert torch.equal(task._unlocked(rows, 1.0), rows)
 
 
 def test_training_learns(tmp_path: Path) -> None:

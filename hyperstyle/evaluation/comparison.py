@@ -37,9 +37,12 @@ SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
 
 SUMMARY = ("method", "split", "n", "identity", "ms_ssim", "lpips", "l2", "psnr", "seconds", "peak_mb")
 QUALITY = ("identity", "ms_ssim", "lpips", "l2", "psnr")
+_TITLES = ("identity", "MS-SSIM", "LPIPS", "L2", "PSNR (dB)")
+_DIGITS = (3, 3, 4, 4, 2)
 EDITS = ("yaw", "smile", "age")  # those of the paper's figure, where the domain has them
 SHARES = (-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0)  # of the slider's range
 CYCLE_SHARE = 0.5
+LAST_STEP = 10  # of the refinement curve, as in the paper's figure
 CYCLED_EDITS, CYCLED_FACES = EDITS[:1], 2  # each is another inversion, which takes some methods a minute
 
 
@@ -95,7 +98,10 @@ class Comparison:
         domain, split, n, seed, machine, device, perceptual, identity: What the numbers depend on. `split` is "photos"
             for a folder of the user's; `perceptual` names the network behind `lpips`, `identity` the one that says
             who a face is.
+        trained_steps: Refinement steps that the domain's hypernetwork was trained for.
         methods: By name.
+        steps: HyperStyle's quality by metric (N,) after the encoder (0) and after every refinement step; empty where
+            HyperStyle is not among the methods.
     """
 
     domain: str
@@ -106,7 +112,9 @@ class Comparison:
     machine: dict[str, Any]
     perceptual: str
     identity: str
+    trained_steps: int
     methods: dict[str, MethodResult]
+    steps: list[dict[str, Tensor]] = field(default_factory=list)
 
 
 def compare(
@@ -152,8 +160,44 @@ def compare(
         machine=describe_machine(pipeline.device),
         perceptual="LPIPS" if pipeline.models.lpips is not None else "features of the domain's attribute network",
         identity=_JUDGE if judge is not None else _KNOWN,
+        trained_steps=pipeline.domain.refinement_steps,
         methods={name: _measure(pipeline, name, one, faces, known, on_face) for name, one in inverters.items()},
+        steps=refinement_curve(pipeline, faces, known) if "hyperstyle" in inverters else [],
     )
+
+
+def refinement_curve(
+    pipeline: HyperStyle, faces: Sequence[Tensor], known: EmbeddingNetwork | None, steps: int = LAST_STEP
+) -> list[dict[str, Tensor]]:
+    """Measure HyperStyle after each of its steps, also beyond those it was trained for.
+
+    Args:
+        pipeline: The domain.
+        faces: Each (1, 3, *domain.picture_hw) in [-1, 1].
+        known: Says who a face is; None leaves identity out.
+        steps: The last one.
+
+    Returns:
+        By step, from 0 (the encoder): metric -> (N,).
+    """
+    found: list[dict[str, list[Tensor]]] = [{} for _ in range(steps + 1)]
+    inverter = pipeline.inverter("hyperstyle", steps=steps)
+    for face in faces:
+
+        def measure(step: int, drawn: Tensor, face: Tensor = face) -> None:
+            for metric, values in _quality(pipeline, face, drawn, known).items():
+                found[step].setdefault(metric, []).append(values)
+
+        inverter.invert(face, measure)
+    return [{metric: torch.cat(values) for metric, values in one.items()} for one in found]
+
+
+def _quality(pipeline: HyperStyle, face: Tensor, drawn: Tensor, known: EmbeddingNetwork | None) -> dict[str, Tensor]:
+    """What `HyperStyle.measure_each` says, with the comparison's own judge of identity, on the CPU."""
+    measured = pipeline.measure_each(face, drawn)
+    if known is not None:
+        measured["identity"] = metrics.identity(known, face, drawn.clamp(-1, 1))
+    return {"lpips" if metric == "perceptual" else metric: values.cpu() for metric, values in measured.items()}
 
 
 def load_judge(pipeline: HyperStyle) -> EmbeddingNetwork | None:
@@ -185,12 +229,8 @@ def _measure(
         seconds.append(time.perf_counter() - started_s)
         peaks.append(peak_memory_mb(pipeline.device))
         inversions.append(inversion)
-        drawn = pipeline.draw(inversion).clamp(-1, 1)
-        measured = pipeline.measure_each(face, drawn)
-        if known is not None:
-            measured["identity"] = metrics.identity(known, face, drawn)
-        for metric, values in measured.items():
-            quality.setdefault("lpips" if metric == "perceptual" else metric, []).append(values.cpu())
+        for metric, values in _quality(pipeline, face, pipeline.draw(inversion), known).items():
+            quality.setdefault(metric, []).append(values)
         if on_face is not None:
             on_face(name, number + 1)
     result = MethodResult(
@@ -342,11 +382,10 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
         if comparison.seed is not None
         else f"{comparison.n} photos."
     )
-    digits = {"identity": 3, "ms_ssim": 3, "lpips": 4, "l2": 4, "psnr": 2}
-    rows = []
-    for name, result in comparison.methods.items():
-        cells = [show(interval(result.quality[m]), digits[m]) if m in result.quality else "" for m in QUALITY]
-        rows.append([METHODS[name].label, *cells, _seconds(float(result.seconds.median()))])
+    rows = [
+        [METHODS[name].label, *_cells(result.quality), _seconds(float(result.seconds.median()))]
+        for name, result in comparison.methods.items()
+    ]
     parts = [
         f"# Inversion methods compared: `{comparison.domain}`",
         f"```\n{command}\n```",
@@ -354,7 +393,7 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
         f"{machine['threads']} threads, PyTorch {machine['torch']}. Numbers for programs: the CSV files beside this "
         "page.",
         "## How close, how fast",
-        table(["method", "identity", "MS-SSIM", "LPIPS", "L2", "PSNR (dB)", "seconds"], rows),
+        table(["method", *_TITLES, "seconds"], rows),
         f"Identity: cosine similarity by {comparison.identity}. Perceptual distance, in the LPIPS column: "
         f"{comparison.perceptual}. Seconds: median for one aligned face.",
         *([] if comparison.perceptual == "LPIPS" else [_FLATTERED]),
@@ -368,9 +407,23 @@ def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = (
             "as a share of their range. Cycle: L2 between the reconstruction, and what comes out after editing it, "
             "inverting the result and editing back."
         )
+    if comparison.steps:
+        parts += [
+            "## HyperStyle, step by step",
+            table(["steps", *_TITLES], [[str(step), *_cells(one)] for step, one in enumerate(comparison.steps)]),
+            f"Trained for {comparison.trained_steps}; later steps go on from there.",
+        ]
     parts += _beside_the_paper(comparison)
     parts += [f"![{name}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
+
+
+def _cells(quality: Mapping[str, Tensor]) -> list[str]:
+    """Mean and interval of every metric, as `_TITLES` names them."""
+    return [
+        show(interval(quality[metric]), digits) if metric in quality else ""
+        for metric, digits in zip(QUALITY, _DIGITS, strict=True)
+    ]
 
 
 def _beside_the_paper(comparison: Comparison) -> list[str]:
