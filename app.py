@@ -42,10 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ports.check_port(host, port)
 
         from hyperstyle import load
-        from hyperstyle.demo import confine, create_demo, get_weights, serve
+        from hyperstyle.demo import create_demo, get_weights, serve
 
         get_weights(options.domain, options.weights, host, port)
-        pipeline = confine(lambda: load(options.domain, options.device, options.weights))
+        pipeline = load(options.domain, options.device, options.weights)
 
         serve(create_demo(pipeline), host, port)
     except HyperStyleError as error:

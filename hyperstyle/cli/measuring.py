@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,19 +171,14 @@ def benchmark(
     """Time every stage from face to edited picture; prints JSON."""
     if out is not None:
         shared.check_folder(out)
-    page: dict[str, Any] | None = None
-    if browser:
-        # In a process of its own: threads that have computed slow down all that compute after them.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            page = process.submit(_time_page, domain, device, weights).result()
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
         results = timing.benchmark(
             domain, device, random_weights, weights=weights, on_stage=lambda _: bar.advance(), float32=float32
         )
-    if page is not None:
-        results["page"] = page
+    if browser:
+        results["page"] = _time_page(domain, device, weights)
     if out is not None:
         shared.write_json(out, results)
         command = f"python -m hyperstyle benchmark --domain {domain}" + " --random-weights" * random_weights
@@ -195,13 +188,12 @@ def benchmark(
 
 
 def _time_page(domain: str, device: str, weights: Path | None) -> dict[str, Any]:
-    from hyperstyle.demo import confine
-    from hyperstyle.demo.timing import time_page
-    from hyperstyle.images import save_picture, to_photo
     from hyperstyle.synthetic.parameters import sample_parameters
     from hyperstyle.synthetic.renderer import render
 
-    pipeline = confine(lambda: shared.load_pipeline(domain, device, weights))
+    pipeline = shared.load_pipeline(domain, device, weights)
+    from hyperstyle.demo.timing import time_page
+    from hyperstyle.images import save_picture, to_photo
 
     if not pipeline.edits:
         raise UsageError(f"The domain '{pipeline.domain.name}' has no edits, so there is no slider to drag.")

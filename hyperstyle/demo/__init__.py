@@ -9,15 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperstyle.demo.compute import confine
     from hyperstyle.demo.first_start import get_weights
     from hyperstyle.demo.layout import create_demo
     from hyperstyle.demo.serving import launch, serve
 
-__all__ = ["confine", "create_demo", "get_weights", "launch", "serve"]
+__all__ = ["create_demo", "get_weights", "launch", "serve"]
 
 _HOMES = {
-    "confine": "hyperstyle.demo.compute",
     "get_weights": "hyperstyle.demo.first_start",
     "create_demo": "hyperstyle.demo.layout",
     "launch": "hyperstyle.demo.serving",
