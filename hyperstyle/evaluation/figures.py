@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hyperstyle.evaluation.comparison import Comparison
 from hyperstyle.inversion import METHODS
 from hyperstyle.synthetic.parameters import BY_NAME
 
 SIZE_IN = (4.2, 3.4)  # of one panel, in inches
+LEGEND_IN = 1.5
+COLOURS = 10  # of Matplotlib's cycle
+MARKERS = "osD^v<>pP*X"  # one more than colours, so that no two methods look alike
 
 
 def draw_curves(comparison: Comparison, path: Path) -> bool:
@@ -29,11 +34,13 @@ def draw_curves(comparison: Comparison, path: Path) -> bool:
     for panel, edit in zip(panels, edits, strict=True):
         for name, result in comparison.methods.items():
             curve = result.curves[edit]
-            panel.plot(curve.change.mean(0), curve.identity.mean(0), marker="o", ms=3, label=METHODS[name].label)
+            line = _line(list(comparison.methods), name)
+            panel.plot(curve.change.mean(0), curve.identity.mean(0), label=METHODS[name].label, **line)
         panel.set_xlabel(f"{edit}: achieved change ({BY_NAME[edit].unit})")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("identity of the edited picture")
-    panels[-1].legend(fontsize=7)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside right center", frameon=False)
     _save(figure, path)
     return True
 
@@ -45,22 +52,36 @@ def draw_tradeoff(comparison: Comparison, path: Path) -> bool:
     figure, (panel,) = _canvas(1)
     for name, result in comparison.methods.items():
         x, y = float(result.seconds.median()), float(result.quality["identity"].mean())
-        panel.scatter([x], [y])
-        panel.annotate(METHODS[name].label, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=7)
+        line = _line(list(comparison.methods), name)
+        panel.plot([x], [y], linestyle="", label=METHODS[name].label, **{**line, "ms": 7})
     panel.set_xscale("log")
     panel.set_xlabel("seconds for one face")
     panel.set_ylabel("identity")
     panel.grid(alpha=0.3)
     panel.margins(0.2)
+    figure.legend(fontsize=8, loc="outside right center", frameon=False)
     _save(figure, path)
     return True
+
+
+def _line(names: Sequence[str], name: str) -> dict[str, Any]:
+    """How a method is drawn: a colour and a marker of its own, the project's method above all others."""
+    place = list(names).index(name)
+    ours = name == "hyperstyle"
+    return {
+        "color": "black" if ours else f"C{place % COLOURS}",
+        "marker": MARKERS[place % len(MARKERS)],
+        "ms": 4,
+        "lw": 2.5 if ours else 1.2,
+        "zorder": 3 if ours else 2,
+    }
 
 
 def _canvas(panels: int):  # type: ignore[no-untyped-def]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(SIZE_IN[0] * panels, SIZE_IN[1]), layout="constrained")
+    figure = Figure(figsize=(SIZE_IN[0] * panels + LEGEND_IN, SIZE_IN[1]), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
