@@ -34,13 +34,14 @@ from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.inversion.losses import perceptual_distance
 from hyperstyle.latents import Inversion, Styles, add_styles
+from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
 from hyperstyle.models.precision import fast_dtype
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
-from hyperstyle.weights.load import DomainModels, build_baseline, load_models, load_network
+from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -166,6 +167,7 @@ class HyperStyle:
         self._text_editor: TextEditor | None = None
         self._text_lock = threading.Lock()
         self._baselines: dict[str, StyleEncoder] = {}
+        self._judge: EmbeddingNetwork | None = None
         self._baselines_lock = threading.Lock()
 
     @property
@@ -282,6 +284,17 @@ class HyperStyle:
         row = METHODS[method]
         needed = [self._baseline(row.needs)] if row.needs else []
         return row(self.models if row.descends else self.fast, *needed, **options)
+
+    @property
+    def judge(self) -> EmbeddingNetwork | None:
+        """Says who a face is where methods are compared; None without any identity network.
+
+        The domain's own network for comparisons, which no loss has asked, loaded on first use; else its usual one.
+        """
+        with self._baselines_lock:
+            if self._judge is None and self.domain.judge and self.domain.path("judge").exists():
+                self._judge = load_network(lambda: build_judge(self.domain), self.domain.path("judge"), self.device)
+            return self._judge or self.models.identity
 
     def _baseline(self, name: str) -> StyleEncoder:
         """One of the encoders that HyperStyle is compared with, loaded when it is first asked for."""

@@ -20,7 +20,6 @@ from hyperstyle.evaluation.comparison import (
     MethodResult,
     compare,
     identity_at,
-    load_judge,
     matched_change,
     summary_rows,
     to_markdown,
@@ -85,14 +84,14 @@ def test_identity_is_the_judges_where_there_is_one(drawn_folder, tmp_path):
     pipeline = load(drawn_folder, "cpu")
     drawn = pipeline.draw(pipeline.invert(face[0])).clamp(-1, 1)
     found = compare(pipeline, ["hyperstyle"], targets=face)
-    judge = load_judge(pipeline)
-    assert judge is not None
+    judge = pipeline.judge
+    assert judge is not pipeline.models.identity
     assert torch.allclose(found.methods["hyperstyle"].quality["identity"], metrics.identity(judge, face[0], drawn))
     assert "trained from nothing" in to_markdown(found, "the command")
     shutil.copytree(drawn_folder, tmp_path / "domain")
     shutil.rmtree(tmp_path / "domain" / "comparison")
     without = load(tmp_path / "domain", "cpu")
-    assert load_judge(without) is None
+    assert without.judge is without.models.identity
     assert without.methods == [name for name, row in METHODS.items() if not row.needs]
     found = compare(without, ["hyperstyle"], targets=face)
     known = metrics.identity(without.models.identity, face[0], drawn)

@@ -39,6 +39,7 @@ class CompareTab:
                 label=texts.COMPARE_METHODS,
                 info=texts.COMPARE_METHODS_INFO,
                 elem_id="hs-compare-methods",
+                min_width=280,  # on a phone the button goes below
             )
             self.button = gr.Button(texts.COMPARE_BUTTON, variant="primary", elem_id="hs-compare", min_width=140)
         with gr.Row(elem_classes="hs-compare-controls"):

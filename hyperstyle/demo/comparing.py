@@ -136,7 +136,7 @@ class Comparer:
 
     def _card(self, card: Card, compared: Compared, target: Tensor, edits: dict[str, float]) -> Card:
         drawn = self.pipeline.draw(compared.inversion, edits).clamp(-1, 1)
-        network = self.pipeline.models.identity
+        network = self.pipeline.judge
         captions = []
         with torch.inference_mode():
             if network is not None:

@@ -30,7 +30,6 @@ from hyperstyle.latents import Inversion
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS
-from hyperstyle.weights.load import build_judge, load_network
 
 Split = Literal["in-domain", "beyond"]
 SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
@@ -149,8 +148,7 @@ def compare(
         faces = [face.to(pipeline.device) for face in targets]
     if not faces:
         raise UsageError("There is no face to compare methods on.")
-    judge = load_judge(pipeline)
-    known = judge or pipeline.models.identity
+    known = pipeline.judge
     return Comparison(
         domain=pipeline.domain.name,
         split=split if targets is None else "photos",
@@ -159,7 +157,7 @@ def compare(
         device=str(pipeline.device),
         machine=describe_machine(pipeline.device),
         perceptual="LPIPS" if pipeline.models.lpips is not None else "features of the domain's attribute network",
-        identity=_JUDGE if judge is not None else _KNOWN,
+        identity=_KNOWN if known is pipeline.models.identity else _JUDGE,
         trained_steps=pipeline.domain.refinement_steps,
         methods={name: _measure(pipeline, name, one, faces, known, on_face) for name, one in inverters.items()},
         steps=refinement_curve(pipeline, faces, known) if "hyperstyle" in inverters else [],
@@ -198,14 +196,6 @@ def _quality(pipeline: HyperStyle, face: Tensor, drawn: Tensor, known: Embedding
     if known is not None:
         measured["identity"] = metrics.identity(known, face, drawn.clamp(-1, 1))
     return {"lpips" if metric == "perceptual" else metric: values.cpu() for metric, values in measured.items()}
-
-
-def load_judge(pipeline: HyperStyle) -> EmbeddingNetwork | None:
-    """Load the identity network that the domain keeps for comparisons; None where it has none."""
-    domain = pipeline.domain
-    if not domain.judge or not domain.path("judge").exists():
-        return None
-    return load_network(lambda: build_judge(domain), domain.path("judge"), pipeline.device)
 
 
 def _measure(

@@ -91,7 +91,7 @@ METHODS: dict[str, Method] = {
     "restyle-e4e": Method(
         ReStyle,
         "ReStyle, e4e",
-        "The same, held near latents that edit well.",
+        "ReStyle held near latents that edit well.",
         "ReStyle (arXiv 2104.02699)",
         needs="restyle-e4e",
     ),
