@@ -53,6 +53,7 @@ class Domain:
         attributes: Configuration of the attribute network.
         judge: Configuration of an identity network that only comparisons of methods ask; may be missing.
         baselines: Name -> configuration of encoders that HyperStyle is compared with; any may be missing.
+        ablations: Name -> configuration of hypernetworks that are compared with each other; any may be missing.
         text: Configuration of a pretrained text model; empty where the domain has a small one of its own.
         published: Whether the weights are somebody else's, downloaded and converted instead of shipped.
         files: Part name -> file name inside `weights`.
@@ -79,6 +80,7 @@ class Domain:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     judge: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
@@ -99,7 +101,7 @@ class Domain:
 
     def path(self, part: str) -> Path:
         """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
-        if part == "judge" or part in self.baselines:
+        if part == "judge" or part in self.baselines or part in self.ablations:
             return self.weights / COMPARISON_FOLDER / f"{part}.safetensors"
         return self.weights / self.files[part]
 

@@ -48,6 +48,33 @@ def perceptual(model: EmbeddingNetwork, a: Tensor, b: Tensor) -> Tensor:
     return total
 
 
+def features(model: EmbeddingNetwork, a: Tensor) -> Tensor:
+    """What a network's last map holds on average, (B, C): a description of pictures for `frechet_distance`."""
+    return model.features(face_part(model, a))[-1].mean((2, 3))
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Distance of two sets of pictures as normal distributions of their features: 0 for the same distribution.
+
+    With Inception features this is the FID; values of other features, and of other numbers of pictures, cannot be
+    compared with it.
+
+    Args:
+        a: (N, C) features of one set, N of 2 or more.
+        b: (M, C) of the other.
+
+    Source: Heusel et al. (arXiv 1706.08500), equation 6.
+    """
+    a, b = a.double(), b.double()
+    apart = (a.mean(0) - b.mean(0)).square().sum()
+    cov_a, cov_b = a.t().cov(), b.t().cov()
+    # The trace of the root of a product of two covariances: the product's eigenvalues are those of a symmetric matrix.
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.t()
+    shared = torch.linalg.eigvalsh(root @ cov_b @ root).clamp_min(0).sqrt().sum()
+    return float((apart + cov_a.trace() + cov_b.trace() - 2 * shared).clamp_min(0))
+
+
 def l2(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference over all values, in the [-1, 1] scale."""
     _check_same_shape(a, b)

@@ -407,7 +407,7 @@ class HyperStyle:
             )
             scaled = {name: offset * offset_strength for name, offset in offsets.items()}
             shift = [self._style_shift(edit) for edit in text]
-            square = stylise(generator, self._edited(inversion, edits or {}), scaled, shift, noise="const")
+            square = stylise(generator, self.edit_latent(inversion, edits or {}), scaled, shift, noise="const")
             return to_photo(visible(square, self.domain))
 
     def paste_back(
@@ -481,13 +481,13 @@ class HyperStyle:
 
     def _styles(self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit]) -> Styles:
         """Per-layer styles of the edited face."""
-        styles = self.models.generator.to_styles(self._edited(inversion, edits))
+        styles = self.models.generator.to_styles(self.edit_latent(inversion, edits))
         for edit in text:
             styles = add_styles(styles, self._style_shift(edit))
         return styles
 
-    def _edited(self, inversion: Inversion, edits: Mapping[str, float]) -> Tensor:
-        """The latent of the edited face."""
+    def edit_latent(self, inversion: Inversion, edits: Mapping[str, float]) -> Tensor:
+        """The latent of an edited face: (B, L, w_dim) on the models' device; raises as `render` does for edits."""
         w_plus = inversion.w_plus.to(self.device)
         for name, strength in edits.items():
             w_plus = w_plus + self._w_shift(name, strength).to(self.device)

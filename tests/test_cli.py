@@ -401,10 +401,16 @@ def test_as_a_program(tiny_folder, face, tmp_path):
 
 def test_evaluate(run, drawn_folder, tmp_path):
     page = tmp_path / "docs" / "results.md"
-    code, out, _ = run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--faces", 4, "--out", page)
+    quick = ("--slow-n", 0)
+    code, out, _ = run("evaluate", "--domain", drawn_folder, "--n", 3, *quick, "--seed", 5, "--faces", 4, "--out", page)
     assert (code, out) == (0, f"{page}\n")
     text = page.read_text()
-    assert f"python -m hyperstyle evaluate --domain {drawn_folder} --n 3 --seed 5 --faces 4 --out {page}" in text
+    words = f"--n 3 --slow-n 0 --seed 5 --faces 4 --split beyond --out {page}"
+    assert f"python -m hyperstyle evaluate --domain {drawn_folder} {words}" in text
+    assert "| separable offsets |" in text
+    for name in ("quick_summary.csv", "quick_tradeoff.png", "ablations_editability.csv", "ablations_editability.png"):
+        assert (page.parent / "results" / name).is_file()
+    assert "![results/quick_editability.png](results/quick_editability.png)" in text
     results = json.loads(page.with_suffix(".json").read_text())
     assert results["generator"]["psnr"]["low"] <= results["generator"]["psnr"]["mean"]
     assert results["detector"]["portraits"] == 4
@@ -419,7 +425,7 @@ def test_evaluate(run, drawn_folder, tmp_path):
         "step 2",
     }
     again = tmp_path / "again.md"
-    run("evaluate", "--domain", drawn_folder, "--n", 3, "--seed", 5, "--faces", 0, "--out", again)
+    run("evaluate", "--domain", drawn_folder, "--n", 3, *quick, "--seed", 5, "--faces", 0, "--out", again)
     repeated = json.loads(again.with_suffix(".json").read_text())
     assert "detector" not in repeated
     assert repeated["beyond_domain"] == results["beyond_domain"]

@@ -14,16 +14,8 @@ from hyperstyle import metrics
 from hyperstyle.cli import main
 from hyperstyle.errors import UsageError
 from hyperstyle.evaluation import comparison
-from hyperstyle.evaluation.comparison import (
-    SUMMARY,
-    Curve,
-    MethodResult,
-    compare,
-    identity_at,
-    matched_change,
-    summary_rows,
-    to_markdown,
-)
+from hyperstyle.evaluation.comparison import Curve, MethodResult, compare, identity_at, matched_change
+from hyperstyle.evaluation.comparison_page import SUMMARY, summary_rows, to_markdown
 from hyperstyle.evaluation.paper import orderings, reported_table
 from hyperstyle.inversion import METHODS, EncoderOnly, Method, Optimisation
 from hyperstyle.inversion.idinvert import IDInvertConfig
@@ -57,7 +49,9 @@ def test_every_method_runs(drawn_folder, monkeypatch):
     result = found.methods["hyperstyle"]
     assert set(result.curves) == {"smile", "age"}
     assert result.curves["smile"].change.shape == (2, 8)
-    assert result.cycle["smile"].shape == (2,)
+    assert result.cycle["smile"].shape == result.consistency["smile"].shape == (2,)
+    assert set(found.reader_error) == {"smile", "age"}
+    assert found.frechet("hyperstyle") is None  # of two faces
     page = to_markdown(found, "the command")
     assert "the command" in page
     assert "| HyperStyle, tuned |" in page

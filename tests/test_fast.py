@@ -12,6 +12,7 @@ from torch import Tensor
 
 import hyperstyle
 from hyperstyle.errors import ShapeMismatch
+from hyperstyle.models import precision
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder, lighten
 from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
@@ -209,3 +210,15 @@ def test_the_type_follows_device_and_size():
     assert fast_dtype(torch.device("mps"), 1024) == torch.float32
     assert fast_dtype(cpu, 128) == torch.float32
     assert fast_dtype(cpu, 1024) in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.parametrize(
+    ("units", "bf16_s", "kind"), [(True, 0.5, torch.bfloat16), (True, 2.0, torch.float32), (False, 0.5, torch.float32)]
+)
+def test_bfloat16_must_be_faster_here_not_only_possible(monkeypatch, units, bf16_s, kind):
+    """Some processors have the instructions and are slower with them: what counts is a measured product."""
+    precision.cpu_gains_from_bf16.cache_clear()
+    monkeypatch.setattr(precision, "_has_bf16_units", lambda: units)
+    monkeypatch.setattr(precision, "_product_s", lambda dtype: bf16_s if dtype == torch.bfloat16 else 1.0)
+    assert fast_dtype(torch.device("cpu"), 1024) == kind
+    precision.cpu_gains_from_bf16.cache_clear()

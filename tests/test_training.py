@@ -20,7 +20,7 @@ from hyperstyle.training.data import Pictures
 from hyperstyle.training.generator import phase_at
 from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, learning_rate_at
-from hyperstyle.training.stages import BASELINES, STAGES, run_stage
+from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights
 from hyperstyle.weights.load import (
@@ -41,7 +41,17 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     models = load_models(domain, torch.device("cpu"))
     assert models.generator.config.resolution == 32
     assert float(models.generator.w_avg.abs().sum()) > 0
-    for part in ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text", "judge", *BASELINES):
+    for part in (
+        "generator",
+        "w_encoder",
+        "hypernetwork",
+        "identity",
+        "attributes",
+        "text",
+        "judge",
+        *BASELINES,
+        *ABLATIONS,
+    ):
         card = json.loads(domain.path(part).with_suffix(".card.json").read_text())
         assert card["command"].startswith("python -m hyperstyle train ")
         assert card["metrics"]

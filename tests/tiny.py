@@ -19,6 +19,7 @@ from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.weights.files import save_weights
 from hyperstyle.weights.load import (
     DomainModels,
+    build_ablation,
     build_attributes,
     build_baseline,
     build_generator,
@@ -74,6 +75,13 @@ BASELINES = {
     "restyle-psp": _PAIR,
     "restyle-e4e": replace(_PAIR, combine="offsets"),
 }
+ABLATIONS = {
+    "ablation-full": HYPERNETWORK,
+    "ablation-separable": replace(HYPERNETWORK, own="separable"),
+    "ablation-no-shared-head": replace(HYPERNETWORK, shared=()),
+    "ablation-coarse": replace(HYPERNETWORK, layers=("conv1", *HYPERNETWORK.layers)),
+    "ablation-to-rgb": replace(HYPERNETWORK, layers=(*HYPERNETWORK.layers, "to_rgbs.2")),
+}
 
 
 def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> Path:
@@ -105,6 +113,7 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
         "attributes": plain_config(ATTRIBUTE_NETWORK),
         "judge": plain_config(JUDGE),
         "baselines": {part: plain_config(sizes) for part, sizes in BASELINES.items()},
+        "ablations": {part: plain_config(sizes) for part, sizes in ABLATIONS.items()},
     }
     (folder / "domain.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     domain = get_domain(str(folder))
@@ -136,7 +145,10 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
         for encoder in encoders.values():
             encoder.w_avg.copy_(generator.w_avg)
     domain.path("judge").parent.mkdir(exist_ok=True)
-    for part, network in {**networks, **judged, **encoders}.items():
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        ablated = {part: build_ablation(domain, part) for part in ABLATIONS}
+    for part, network in {**networks, **judged, **encoders, **ablated}.items():
         save_weights(domain.path(part), network.state_dict(), {"part": part, "domain": name})
     return folder
 

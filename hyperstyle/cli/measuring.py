@@ -17,6 +17,7 @@ from hyperstyle.errors import HyperStyleError, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hyperstyle.evaluation.comparison import Comparison
     from hyperstyle.pipeline import HyperStyle
 
 PHOTO_SEED, PHOTO_PX = 1_000_000, 512  # whose portrait the page is timed with
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=shared.examples(
             "evaluate --domain portraits",
-            "evaluate --domain portraits --n 20 --faces 0 --out quick.md",
+            "evaluate --domain portraits --n 20 --slow-n 0 --faces 0 --out quick.md",
             "evaluate --methods encoder,hyperstyle,pti --n 8 --out comparison",
         )
     )(evaluate)
@@ -54,9 +55,15 @@ def evaluate(
         typer.Option("--data", help="For --methods: a folder of photos instead of drawn people.", metavar="FOLDER"),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", help="For --methods: in-domain, or beyond (details nobody trained on).")
+        str,
+        typer.Option(
+            "--split", help="Pictures that methods are compared on: in-domain, or beyond (details nobody trained on)."
+        ),
     ] = "beyond",
     n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
+    slow_n: Annotated[
+        int, typer.Option("--slow-n", help="Faces for methods that take minutes each; 0 leaves them out.", min=0)
+    ] = 2,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
     faces: Annotated[
         int, typer.Option("--faces", help="Random portraits shown to the face detector; 0 for none.", min=0)
@@ -65,8 +72,8 @@ def evaluate(
         Path | None,
         typer.Option(
             "--out",
-            help="Markdown file, the numbers go into a JSON file beside it (default: docs/results.md); with --methods "
-            "a folder for tables and figures (default: docs/comparison).",
+            help="Markdown file; numbers go into a JSON file, tables and figures into a folder of the same name beside "
+            "it (default: docs/results.md). With --methods a folder (default: docs/comparison).",
             metavar="FILE.md|FOLDER",
         ),
     ] = None,
@@ -78,18 +85,39 @@ def evaluate(
         return
     if data is not None:
         raise UsageError("--data is for comparing inversion methods; add --methods, for example --methods hyperstyle.")
+    if split not in ("in-domain", "beyond"):
+        raise UsageError(f"--split is in-domain or beyond, not '{split}'.")
     out = out or Path("docs/results.md")
-    shared.make_folder(out.parent)
-    shared.check_folder(out)
+    folder = out.with_suffix("")
+    shared.make_folder(folder)
     pipeline = shared.load_pipeline(domain, device, weights)
-    from hyperstyle.evaluation import world
+    from hyperstyle.evaluation import report
 
-    with shared.progress("measuring", len(world.QUESTIONS) + bool(faces)) as bar:
-        results = world.evaluate(pipeline, n=n, seed=seed, faces=faces, on_question=lambda _: bar.advance())
-    command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --seed {seed} --faces {faces} --out {out}"
-    shared.write_text(out, world.to_markdown(results, command))
-    shared.write_json(out.with_suffix(".json"), results)
+    with shared.progress("measuring", report.parts(faces, slow_n)) as bar:
+        results = report.report(
+            pipeline, n, slow_n, seed, faces, "beyond" if split == "beyond" else "in-domain", lambda _: bar.advance()
+        )
+    command = f"python -m hyperstyle evaluate --domain {domain} --n {n} --slow-n {slow_n} --seed {seed}"
+    command += f" --faces {faces} --split {split} --out {out}"
+    drawn = {}
+    for name, one in results.comparisons.items():
+        paths = _write_comparison(one, folder, command, f"{name}_")
+        drawn[name] = [f"{folder.name}/{path}" for path in paths]
+    shared.write_text(out, report.to_markdown(results, command, drawn))
+    shared.write_json(out.with_suffix(".json"), results.world)
     print(out)
+
+
+def _write_comparison(results: Comparison, folder: Path, command: str, prefix: str = "") -> list[str]:
+    """Write a comparison's tables and figures; gives the names of the figures."""
+    from hyperstyle.evaluation import comparison_page, figures
+
+    rows, edits = comparison_page.summary_rows(results), comparison_page.editability_rows(results)
+    shared.write_text(folder / f"{prefix}summary.csv", comparison_page.to_csv(rows, command))
+    if edits:
+        shared.write_text(folder / f"{prefix}editability.csv", comparison_page.to_csv(edits, command))
+    drawings = {"editability.png": figures.draw_curves, "tradeoff.png": figures.draw_tradeoff}
+    return [prefix + name for name, draw in drawings.items() if draw(results, folder / (prefix + name))]
 
 
 def _compare(
@@ -110,7 +138,7 @@ def _compare(
         raise UsageError(f"A comparison is several files; give --out a folder, not {out}.")
     shared.make_folder(out)
     pipeline = shared.load_pipeline(domain, device, weights)
-    from hyperstyle.evaluation import comparison, figures
+    from hyperstyle.evaluation import comparison, comparison_page
 
     names = pipeline.methods if methods == "all" else [name.strip() for name in methods.split(",") if name.strip()]
     targets = None if data is None else _photos(pipeline, data, n)
@@ -123,13 +151,8 @@ def _compare(
         )
     source = f" --split {split} --n {n} --seed {seed}" if data is None else f" --data {data} --n {n}"
     command = f"python -m hyperstyle evaluate --domain {domain} --methods {','.join(names)}{source} --out {out}"
-    drawings = {"editability.png": figures.draw_curves, "tradeoff.png": figures.draw_tradeoff}
-    drawn = [name for name, draw in drawings.items() if draw(results, out / name)]
-    shared.write_text(out / "summary.csv", comparison.to_csv(comparison.summary_rows(results), command))
-    edits = comparison.editability_rows(results)
-    if edits:
-        shared.write_text(out / "editability.csv", comparison.to_csv(edits, command))
-    shared.write_text(out / "README.md", comparison.to_markdown(results, command, drawn))
+    drawn = _write_comparison(results, out, command)
+    shared.write_text(out / "README.md", comparison_page.to_markdown(results, command, drawn))
     print(out)
 
 

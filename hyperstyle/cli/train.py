@@ -27,6 +27,11 @@ STAGES = (
     "e4e",
     "restyle-psp",
     "restyle-e4e",
+    "ablation-full",
+    "ablation-separable",
+    "ablation-no-shared-head",
+    "ablation-coarse",
+    "ablation-to-rgb",
 )
 
 

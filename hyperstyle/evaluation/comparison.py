@@ -8,11 +8,10 @@ Source: the comparison of HyperStyle (arXiv 2111.15666), section 5.1; latent edi
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -21,34 +20,26 @@ from torch import Tensor
 from hyperstyle import metrics
 from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb
 from hyperstyle.errors import UsageError
-from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reported_table
-from hyperstyle.evaluation.tables import Interval, interval, show, table
-from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, held_out_targets
+from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, batches, held_out_targets
 from hyperstyle.evaluation.world import Z_RANGE
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.pipeline import HyperStyle
-from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS
+from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, to_z
+from hyperstyle.synthetic.renderer import render
 
 Split = Literal["in-domain", "beyond"]
 SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
 
-SUMMARY = ("method", "split", "n", "identity", "ms_ssim", "lpips", "l2", "psnr", "seconds", "peak_mb")
-QUALITY = ("identity", "ms_ssim", "lpips", "l2", "psnr")
-_TITLES = ("identity", "MS-SSIM", "LPIPS", "L2", "PSNR (dB)")
-_DIGITS = (3, 3, 4, 4, 2)
 EDITS = ("yaw", "smile", "age")  # those of the paper's figure, where the domain has them
 SHARES = (-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0)  # of the slider's range
 CYCLE_SHARE = 0.5
 LAST_STEP = 10  # of the refinement curve, as in the paper's figure
-CYCLED_EDITS, CYCLED_FACES = EDITS[:1], 2  # each is another inversion, which takes some methods a minute
-
-
-_FLATTERED = (
-    "Methods that descend (optimisation, IDInvert, PTI) minimise this very distance, and encoders and hypernetwork "
-    "were trained with it: this column flatters the former most."
-)
+CYCLED_EDITS = EDITS[:1]
+CYCLED_FACES = 2  # of methods that descend: each is another inversion, which takes them a minute
+FEWEST_FOR_FRECHET = 16  # of fewer pictures a distribution cannot be told
+READ_FACES = 64
 _JUDGE = "a network that was trained from nothing for this comparison, and that no loss has ever asked"
 _KNOWN = "the domain's identity network, which encoders and hypernetwork were trained with"
 
@@ -75,18 +66,42 @@ class MethodResult:
     """What was measured of one method.
 
     Attributes:
+        label: What people read.
         quality: By metric (N,).
         seconds, peak_mb: (N,) for one face at a time.
+        features: (N, C) of the reconstructions, for the Frechet distance; empty without an attribute network.
         curves: By edit.
         cycle: By edit (M,): L2 between the reconstruction, and what is left after editing it, inverting the edited
             picture again and editing back.
+        consistency: By edit (M,): the same in latents, as a share of the edit's length (e4e's latent editing
+            consistency).
     """
 
+    label: str = ""
     quality: dict[str, Tensor] = field(default_factory=dict)
     seconds: Tensor = field(default_factory=lambda: torch.zeros(0))
     peak_mb: Tensor = field(default_factory=lambda: torch.zeros(0))
+    features: Tensor = field(default_factory=lambda: torch.zeros(0))
     curves: dict[str, Curve] = field(default_factory=dict)
     cycle: dict[str, Tensor] = field(default_factory=dict)
+    consistency: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What takes part.
+
+    Attributes:
+        label: What people read.
+        pipeline: Draws and edits what was found.
+        inverter: Finds it.
+        descends: Whether that takes long.
+    """
+
+    label: str
+    pipeline: HyperStyle
+    inverter: Inverter
+    descends: bool = False
 
 
 @dataclass
@@ -99,6 +114,9 @@ class Comparison:
             who a face is.
         trained_steps: Refinement steps that the domain's hypernetwork was trained for.
         methods: By name.
+        target_features: (N, C) of the targets; empty without an attribute network.
+        reader_error: By edit: mean error of the network that reads attributes, in the attribute's unit, on pictures of
+            known parameters; empty where there are none.
         steps: HyperStyle's quality by metric (N,) after the encoder (0) and after every refinement step; empty where
             HyperStyle is not among the methods.
     """
@@ -113,7 +131,15 @@ class Comparison:
     identity: str
     trained_steps: int
     methods: dict[str, MethodResult]
+    target_features: Tensor = field(default_factory=lambda: torch.zeros(0))
+    reader_error: dict[str, float] = field(default_factory=dict)
     steps: list[dict[str, Tensor]] = field(default_factory=list)
+
+    def frechet(self, name: str) -> float | None:
+        """Frechet distance of a method's reconstructions from the targets; None for too few pictures."""
+        if len(self.target_features) < FEWEST_FOR_FRECHET:
+            return None
+        return metrics.frechet_distance(self.target_features, self.methods[name].features)
 
 
 def compare(
@@ -142,13 +168,36 @@ def compare(
         UsageError: There is no such method; or no face.
     """
     inverters = {name: pipeline.inverter(name, **(options or {}).get(name, {})) for name in methods}
+    contenders = {
+        name: Contender(METHODS[name].label, pipeline, inverter, METHODS[name].descends)
+        for name, inverter in inverters.items()
+    }
+    return compare_contenders(pipeline, contenders, split, n, seed, targets, on_face)
+
+
+def compare_contenders(
+    pipeline: HyperStyle,
+    contenders: Mapping[str, Contender],
+    split: Split = "beyond",
+    n: int = 20,
+    seed: int = 0,
+    targets: Iterable[Tensor] | None = None,
+    on_face: Callable[[str, int], None] | None = None,
+    reader_error: Mapping[str, float] | None = None,
+) -> Comparison:
+    """As `compare`, for whatever inverts: methods with other options, other networks.
+
+    `reader_error` is what `read_error` says where that is known already.
+    """
     if targets is None:
         faces = list(held_out_targets(pipeline, n, FIRST_HELD_OUT_SEED + seed, beyond=split == "beyond", batch=1))
     else:
         faces = [face.to(pipeline.device) for face in targets]
     if not faces:
         raise UsageError("There is no face to compare methods on.")
-    known = pipeline.judge
+    known, reader = pipeline.judge, pipeline.models.attributes
+    if reader_error is None:
+        reader_error = {} if targets is not None or reader is None else read_error(pipeline, FIRST_HELD_OUT_SEED + seed)
     return Comparison(
         domain=pipeline.domain.name,
         split=split if targets is None else "photos",
@@ -159,9 +208,45 @@ def compare(
         perceptual="LPIPS" if pipeline.models.lpips is not None else "features of the domain's attribute network",
         identity=_KNOWN if known is pipeline.models.identity else _JUDGE,
         trained_steps=pipeline.domain.refinement_steps,
-        methods={name: _measure(pipeline, name, one, faces, known, on_face) for name, one in inverters.items()},
-        steps=refinement_curve(pipeline, faces, known) if "hyperstyle" in inverters else [],
+        methods={
+            name: _measure(one, faces, known, partial(on_face, name) if on_face else lambda _: None)
+            for name, one in contenders.items()
+        },
+        target_features=_features(pipeline, faces),
+        reader_error=dict(reader_error),
+        steps=refinement_curve(pipeline, faces, known) if "hyperstyle" in contenders else [],
     )
+
+
+def read_error(pipeline: HyperStyle, seed: int, n: int = READ_FACES) -> dict[str, float]:
+    """Mean error of the attribute network on held-out pictures of known parameters, by edit, in its unit."""
+    reader = pipeline.models.attributes
+    assert reader is not None  # the caller has looked
+    found = []
+    wanted = []
+    for count, batch_seed in batches(n, seed):
+        parameters = sample_parameters(count, batch_seed)
+        picture = render(parameters, pipeline.domain.resolution).to(pipeline.device)
+        with torch.inference_mode():
+            found.append(reader(metrics.pool_to(picture, reader.config.input_size)).cpu())
+        wanted.append(to_z(parameters))
+    error = (torch.cat(found) - torch.cat(wanted)).abs().mean(0)
+    names = [row.name for row in pipeline.edits if row.name in EDITS and row.name in BY_NAME]
+    return {name: float(error[PARAMETERS.index(BY_NAME[name])]) * _in_unit(name) for name in names}
+
+
+def _in_unit(name: str) -> float:
+    """What 1 in the scale of `to_z` is in an attribute's unit."""
+    return (BY_NAME[name].high - BY_NAME[name].low) / Z_RANGE
+
+
+def _features(pipeline: HyperStyle, pictures: Sequence[Tensor]) -> Tensor:
+    """(N, C) for pictures (1, 3, H, W) each; empty without an attribute network."""
+    reader = pipeline.models.attributes
+    if reader is None:
+        return torch.zeros(0)
+    with torch.inference_mode():
+        return torch.cat([metrics.features(reader, picture.clamp(-1, 1)).cpu() for picture in pictures])
 
 
 def refinement_curve(
@@ -199,17 +284,13 @@ def _quality(pipeline: HyperStyle, face: Tensor, drawn: Tensor, known: Embedding
 
 
 def _measure(
-    pipeline: HyperStyle,
-    name: str,
-    inverter: Inverter,
-    faces: Sequence[Tensor],
-    known: EmbeddingNetwork | None,
-    on_face: Callable[[str, int], None] | None,
+    contender: Contender, faces: Sequence[Tensor], known: EmbeddingNetwork | None, on_face: Callable[[int], None]
 ) -> MethodResult:
-    if not METHODS[name].descends:
+    pipeline, inverter = contender.pipeline, contender.inverter
+    if not contender.descends:
         inverter.invert(faces[0])  # the first call allocates, which a page pays only once
     quality: dict[str, list[Tensor]] = {}
-    seconds, peaks, inversions = [], [], []
+    seconds, peaks, inversions, features = [], [], [], []
     for number, face in enumerate(faces):
         forget_peak_memory(pipeline.device)
         started_s = time.perf_counter()
@@ -219,21 +300,27 @@ def _measure(
         seconds.append(time.perf_counter() - started_s)
         peaks.append(peak_memory_mb(pipeline.device))
         inversions.append(inversion)
-        for metric, values in _quality(pipeline, face, pipeline.draw(inversion), known).items():
+        drawn = pipeline.draw(inversion)
+        features.append(_features(pipeline, [drawn]))
+        for metric, values in _quality(pipeline, face, drawn, known).items():
             quality.setdefault(metric, []).append(values)
-        if on_face is not None:
-            on_face(name, number + 1)
+        on_face(number + 1)
     result = MethodResult(
-        {metric: torch.cat(values) for metric, values in quality.items()}, torch.tensor(seconds), torch.tensor(peaks)
+        contender.label,
+        {metric: torch.cat(values) for metric, values in quality.items()},
+        torch.tensor(seconds),
+        torch.tensor(peaks),
+        torch.cat(features),
     )
     for edit in pipeline.edits:
         if edit.name in EDITS and edit.name in BY_NAME and pipeline.models.attributes is not None:
             result.curves[edit.name] = _curve(pipeline, edit.name, edit.minimum, edit.maximum, faces, inversions, known)
         if edit.name in result.curves and edit.name in CYCLED_EDITS:
+            cycled = inversions[:CYCLED_FACES] if contender.descends else inversions
             strength = CYCLE_SHARE * edit.maximum
-            result.cycle[edit.name] = torch.cat(
-                [_cycle(pipeline, inverter.invert, one, edit.name, strength) for one in inversions[:CYCLED_FACES]]
-            )
+            pairs = [_cycle(pipeline, inverter.invert, one, edit.name, strength) for one in cycled]
+            result.cycle[edit.name] = torch.cat([pair[0] for pair in pairs])
+            result.consistency[edit.name] = torch.cat([pair[1] for pair in pairs])
     return result
 
 
@@ -249,8 +336,7 @@ def _curve(
     """Achieved change, likeness and leak over the slider's range."""
     reader = pipeline.models.attributes
     assert reader is not None  # the caller has looked
-    truth = BY_NAME[name]
-    column = PARAMETERS.index(truth)
+    column = PARAMETERS.index(BY_NAME[name])
     strengths = [share * (high if share > 0 else -low) for share in SHARES]
     changes, likeness, leaks = [], [], []
     with torch.inference_mode():
@@ -259,7 +345,7 @@ def _curve(
             drawn = torch.cat(pictures).clamp(-1, 1)
             read = reader(metrics.pool_to(drawn, reader.config.input_size)).cpu()
             moved = read[1:] - read[:1]
-            changes.append(moved[:, column] * (truth.high - truth.low) / Z_RANGE)
+            changes.append(moved[:, column] * _in_unit(name))
             others = moved.abs() / Z_RANGE
             others[:, column] = 0
             leaks.append(others.sum(1) / (others.shape[1] - 1))
@@ -271,11 +357,18 @@ def _curve(
 
 def _cycle(
     pipeline: HyperStyle, invert: Callable[[Tensor], Inversion], inversion: Inversion, name: str, strength: float
-) -> Tensor:
-    """Edit, invert what came out, edit back: how far from the reconstruction (1,)."""
+) -> tuple[Tensor, Tensor]:
+    """Edit, invert what came out, edit back: how far from the reconstruction (1,), and in latents (1,).
+
+    The latter is relative to the edit's length.
+    """
     plain = pipeline.draw(inversion)
     again = invert(pipeline.draw(inversion, {name: strength}).clamp(-1, 1).clone())
-    return metrics.l2(plain, pipeline.draw(again, {name: -strength})).cpu()
+    there, back = pipeline.edit_latent(inversion, {name: strength}), pipeline.edit_latent(again, {name: -strength})
+    start = inversion.w_plus.to(there)
+    length = (there - start).flatten(1).norm(dim=1)
+    drift = (back - start).flatten(1).norm(dim=1) / length.clamp_min(1e-9)
+    return metrics.l2(plain, pipeline.draw(again, {name: -strength})).cpu(), drift.cpu()
 
 
 def matched_change(results: Mapping[str, MethodResult], edit: str) -> float:
@@ -303,158 +396,3 @@ def identity_at(curve: Curve, change: float) -> Tensor:
         share = (change - changes[after - 1]) / (changes[after] - changes[after - 1]).clamp_min(1e-9)
         values.append(torch.lerp(likeness[after - 1], likeness[after], share))
     return torch.stack(values)
-
-
-def summary_rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """One row per method: means, in the columns of `SUMMARY` and after them each interval's ends."""
-    rows = []
-    for name, result in comparison.methods.items():
-        spans = {metric: interval(result.quality[metric]) for metric in QUALITY if metric in result.quality}
-        row: dict[str, Any] = {"method": name, "split": comparison.split, "n": comparison.n}
-        row |= {metric: _mean(spans.get(metric)) for metric in QUALITY}
-        row |= {
-            "seconds": round(float(result.seconds.median()), 4),
-            "peak_mb": round(float(result.peak_mb.max()), 1),
-        }
-        for metric, span in spans.items():
-            row |= {f"{metric}_low": round(span["low"], 5), f"{metric}_high": round(span["high"], 5)}
-        rows.append(row)
-    return rows
-
-
-def editability_rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """One row per method, edit and strength."""
-    rows = []
-    for name, result in comparison.methods.items():
-        for edit, curve in result.curves.items():
-            for column, strength in enumerate(curve.strengths):
-                likeness = round(float(curve.identity[:, column].mean()), 5) if curve.identity.numel() else ""
-                rows.append(
-                    {
-                        "method": name,
-                        "edit": edit,
-                        "unit": BY_NAME[edit].unit,
-                        "strength": strength,
-                        "change": round(float(curve.change[:, column].mean()), 5),
-                        "identity": likeness,
-                        "leak": round(float(curve.leak[:, column].mean()), 5),
-                    }
-                )
-    return rows
-
-
-def to_csv(rows: Sequence[Mapping[str, Any]], command: str) -> str:
-    """Write rows as CSV.
-
-    Args:
-        rows: All with the same columns as the first.
-        command: What made them; the last column.
-    """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*rows[0], "command"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "command": command} for row in rows)
-    return buffer.getvalue()
-
-
-def to_markdown(comparison: Comparison, command: str, figures: Sequence[str] = ()) -> str:
-    """Write the comparison as a page.
-
-    Args:
-        comparison: From `compare`.
-        command: What made it, shown at the top.
-        figures: File names of figures beside the page.
-    """
-    machine = comparison.machine
-    pictures = (
-        f"Held-out pictures: seeds from {FIRST_HELD_OUT_SEED + (comparison.seed or 0):,}, {comparison.n} of them, "
-        f"{'with details the generator cannot draw' if comparison.split == 'beyond' else 'of its own world'}."
-        if comparison.seed is not None
-        else f"{comparison.n} photos."
-    )
-    rows = [
-        [METHODS[name].label, *_cells(result.quality), _seconds(float(result.seconds.median()))]
-        for name, result in comparison.methods.items()
-    ]
-    parts = [
-        f"# Inversion methods compared: `{comparison.domain}`",
-        f"```\n{command}\n```",
-        f"{pictures} Square brackets are 95% bootstrap intervals of the mean. Device: {comparison.device}, "
-        f"{machine['threads']} threads, PyTorch {machine['torch']}. Numbers for programs: the CSV files beside this "
-        "page.",
-        "## How close, how fast",
-        table(["method", *_TITLES, "seconds"], rows),
-        f"Identity: cosine similarity by {comparison.identity}. Perceptual distance, in the LPIPS column: "
-        f"{comparison.perceptual}. Seconds: median for one aligned face.",
-        *([] if comparison.perceptual == "LPIPS" else [_FLATTERED]),
-    ]
-    edits = next(iter(comparison.methods.values())).curves
-    if edits:
-        parts += ["## What is left of the person after an edit", _matched_table(comparison, list(edits))]
-        parts.append(
-            "Likeness to the target at the same achieved change, the largest that every method achieves on average; "
-            "between strengths it is interpolated. Leak: how far all other attributes move at the end of the slider, "
-            "as a share of their range. Cycle: L2 between the reconstruction, and what comes out after editing it, "
-            "inverting the result and editing back."
-        )
-    if comparison.steps:
-        parts += [
-            "## HyperStyle, step by step",
-            table(["steps", *_TITLES], [[str(step), *_cells(one)] for step, one in enumerate(comparison.steps)]),
-            f"Trained for {comparison.trained_steps}; later steps go on from there.",
-        ]
-    parts += _beside_the_paper(comparison)
-    parts += [f"![{name}]({name})" for name in figures]
-    return "\n\n".join(parts) + "\n"
-
-
-def _cells(quality: Mapping[str, Tensor]) -> list[str]:
-    """Mean and interval of every metric, as `_TITLES` names them."""
-    return [
-        show(interval(quality[metric]), digits) if metric in quality else ""
-        for metric, digits in zip(QUALITY, _DIGITS, strict=True)
-    ]
-
-
-def _beside_the_paper(comparison: Comparison) -> list[str]:
-    """The paper's rows and whether its orderings hold; nothing where there is nothing to compare."""
-    qualities = {name: result.quality for name, result in comparison.methods.items() if name in CELEBA_HQ}
-    if "hyperstyle" not in qualities or len(qualities) < 2:
-        return []
-    labels = {name: METHODS[name].label for name in qualities}
-    return [
-        "## Beside the paper",
-        "What HyperStyle's authors report for CelebA-HQ faces at 1024 px, with their identity network and a GPU:",
-        reported_table(labels),
-        "Other faces, another size and other judges: values cannot be compared with those above, orderings can. The "
-        "table says whether HyperStyle is better or worse than each method here, and whether that is the paper's "
-        "ordering; (overlap) where the intervals of the two means do.",
-        orderings(qualities, labels),
-    ]
-
-
-def _matched_table(comparison: Comparison, edits: Sequence[str]) -> str:
-    rows = []
-    for edit in edits:
-        change = matched_change(comparison.methods, edit)
-        for name, result in comparison.methods.items():
-            curve = result.curves[edit]
-            likeness = show(interval(identity_at(curve, change)), 3) if curve.identity.numel() else ""
-            rows.append(
-                [
-                    f"{edit} by {change:.3g} {BY_NAME[edit].unit}",
-                    METHODS[name].label,
-                    likeness,
-                    f"{float(curve.leak[:, -1].mean()):.1%}",
-                    f"{float(result.cycle[edit].mean()):.4f}" if edit in result.cycle else "",
-                ]
-            )
-    return table(["edit", "method", "identity", "leak", "cycle"], rows)
-
-
-def _mean(span: Interval | None) -> float | str:
-    return "" if span is None else round(span["mean"], 5)
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"

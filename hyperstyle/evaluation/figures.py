@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hyperstyle.evaluation.comparison import Comparison
-from hyperstyle.inversion import METHODS
 from hyperstyle.synthetic.parameters import BY_NAME
 
 SIZE_IN = (4.2, 3.4)  # of one panel, in inches
@@ -35,7 +34,7 @@ def draw_curves(comparison: Comparison, path: Path) -> bool:
         for name, result in comparison.methods.items():
             curve = result.curves[edit]
             line = _line(list(comparison.methods), name)
-            panel.plot(curve.change.mean(0), curve.identity.mean(0), label=METHODS[name].label, **line)
+            panel.plot(curve.change.mean(0), curve.identity.mean(0), label=result.label, **line)
         panel.set_xlabel(f"{edit}: achieved change ({BY_NAME[edit].unit})")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("identity of the edited picture")
@@ -53,7 +52,7 @@ def draw_tradeoff(comparison: Comparison, path: Path) -> bool:
     for name, result in comparison.methods.items():
         x, y = float(result.seconds.median()), float(result.quality["identity"].mean())
         line = _line(list(comparison.methods), name)
-        panel.plot([x], [y], linestyle="", label=METHODS[name].label, **{**line, "ms": 7})
+        panel.plot([x], [y], linestyle="", label=result.label, **{**line, "ms": 7})
     panel.set_xscale("log")
     panel.set_xlabel("seconds for one face")
     panel.set_ylabel("identity")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hyperstyle.editing.text_model import TextModelConfig
 from hyperstyle.models.backbones import TrunkConfig
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
-from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.layer_table import GeneratorConfig, layer_table
 from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.synthetic.parameters import Z_DIM
@@ -88,6 +88,8 @@ class GeneratorTraining:
             learn its latents while the synthesis is still being sharpened.
         face_weight: Extra weight of the middle of the face in the pixel loss.
         perceptual: Weight of the distance between attribute network features.
+        adversarial: Pull of the discriminator's verdict on a picture, as a share of the other terms'; 0 leaves it out.
+        adversarial_from: Share of the schedule after which it is asked, at full size only.
     """
 
     loop: LoopConfig = LoopConfig(steps=100_000, minutes=60, batch=8, learning_rate=8e-3, betas=(0.0, 0.99), ema=0.998)
@@ -95,6 +97,8 @@ class GeneratorTraining:
     freeze_mapping_at: float = 0.5
     face_weight: float = 3.0
     perceptual: float = 0.25
+    adversarial: float = 0.4
+    adversarial_from: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,12 @@ class HypernetworkTraining:
     perceptual: float = 0.5
     identity: float = 0.3
     editing: float = 1.0
+
+
+ABLATION_TRAINING = HypernetworkTraining(
+    loop=replace(HypernetworkTraining.loop, minutes=10), phases=((32, 1, 0.35), (64, 2, 0.7), (128, 3, 1.0))
+)
+"""Short, and alike for all of them: what is compared is the variants, not how good each can become."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +224,26 @@ def style_encoders(
     }
 
 
+def ablations(
+    full: HypernetworkConfig, generator: GeneratorConfig, coarse: Sequence[str]
+) -> dict[str, HypernetworkConfig]:
+    """List the variants of the paper's ablation in a domain's sizes.
+
+    Args:
+        full: The reference: medium and fine layers, a shared head, one number per pair of channels elsewhere.
+        generator: The one they are for.
+        coarse: Names of the coarse 3 x 3 layers, which have the sizes of the shared head's.
+    """
+    to_rgb = tuple(row.name for row in layer_table(generator) if row.is_to_rgb)
+    return {
+        "ablation-full": full,
+        "ablation-separable": replace(full, own="separable"),
+        "ablation-no-shared-head": replace(full, shared=()),
+        "ablation-coarse": replace(full, layers=(*coarse, *full.layers), shared=(*coarse, *full.shared)),
+        "ablation-to-rgb": replace(full, layers=(*full.layers, *to_rgb)),
+    }
+
+
 @dataclass(frozen=True)
 class DomainSizes:
     """Sizes of a domain's networks and the settings of its stages.
@@ -224,6 +254,7 @@ class DomainSizes:
         input_size: What encoder, hypernetwork, identity and attribute networks look at, px.
         judge: An identity network that no loss and no metric but the comparison's knows.
         baselines: Encoders that HyperStyle is compared with, by name.
+        ablations: Hypernetworks that are compared with each other, by name.
     """
 
     title: str
@@ -237,6 +268,7 @@ class DomainSizes:
     attributes: EmbeddingConfig
     judge: EmbeddingConfig
     baselines: Mapping[str, Baseline]
+    ablations: Mapping[str, HypernetworkConfig]
     data: DataConfig = field(default_factory=DataConfig)
     attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
     identity_training: IdentityConfig = field(default_factory=IdentityConfig)
@@ -244,6 +276,7 @@ class DomainSizes:
     generator_training: GeneratorTraining = field(default_factory=GeneratorTraining)
     encoder_training: EncoderTraining = field(default_factory=EncoderTraining)
     hypernetwork_training: HypernetworkTraining = field(default_factory=HypernetworkTraining)
+    ablation_training: HypernetworkTraining = field(default_factory=lambda: ABLATION_TRAINING)
     clip_training: ClipConfig = field(default_factory=ClipConfig)
     clip_minutes: float = 10.0
     directions_training: DirectionsConfig = field(default_factory=DirectionsConfig)
@@ -287,7 +320,7 @@ PORTRAITS = DomainSizes(
         trunk=_PAIR_TRUNK,
         input_size=64,
         # Medium and fine 3 x 3 layers (16 to 128 px); toRGB stays untouched, as in the paper.
-        layers=("convs.2", "convs.3", "convs.4", "convs.5", "convs.6", "convs.7", "convs.8", "convs.9"),
+        layers=tuple(f"convs.{number}" for number in range(2, 10)),
         shared=("convs.2", "convs.3", "convs.4", "convs.5"),
         code_dim=128,
         shared_width=64,
@@ -304,8 +337,41 @@ PORTRAITS = DomainSizes(
         input_size=64,
     ),
     baselines=style_encoders(_TRUNK, _PORTRAITS_GENERATOR, 64, 32, StyleEncoderTraining()),
+    ablations=ablations(
+        HypernetworkConfig(
+            trunk=replace(_PAIR_TRUNK, stem_width=24, widths=(24, 32, 48, 64)),
+            input_size=64,
+            layers=tuple(f"convs.{number}" for number in range(2, 10)),
+            shared=("convs.2", "convs.3", "convs.4", "convs.5"),
+            code_dim=48,
+            shared_width=32,
+            own_width=32,
+            shared_inner=24,
+        ),
+        _PORTRAITS_GENERATOR,
+        coarse=("conv1", "convs.0", "convs.1"),
+    ),
     relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4)),
 )
+
+PORTRAITS_256 = replace(
+    PORTRAITS,
+    title="Drawn portraits, 256 px",
+    description=PORTRAITS.description.replace("128 px", "256 px"),
+    resolution=256,
+    generator=replace(_PORTRAITS_GENERATOR, resolution=256, channels={**_PORTRAITS_GENERATOR.channels, 256: 16}),
+    hypernetwork=replace(PORTRAITS.hypernetwork, layers=(*PORTRAITS.hypernetwork.layers, "convs.10", "convs.11")),
+    baselines={name: replace(row, sizes=replace(row.sizes, num_ws=14)) for name, row in PORTRAITS.baselines.items()},
+    data=DataConfig(size=256, people_per_shard=256, in_domain_shards=20, beyond_shards=12),
+    generator_training=replace(
+        PORTRAITS.generator_training, phases=((16, 0.06), (32, 0.18), (64, 0.42), (128, 0.7), (256, 1.0))
+    ),
+    hypernetwork_training=replace(
+        PORTRAITS.hypernetwork_training,
+        phases=((32, 1, 0.25), (32, 2, 0.45), (64, 3, 0.6), (128, 3, 0.85), (256, 3, 1.0)),
+    ),
+)
+"""The same world at twice the size. Weights of `PORTRAITS` copied into its run folder grow into it."""
 
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
 _SMALL_PAIR = TrunkConfig(
@@ -313,6 +379,16 @@ _SMALL_PAIR = TrunkConfig(
 )
 _FEW = LoopConfig(steps=4, batch=4, warmup_steps=1)
 
+_SMOKE_HYPERNETWORK = HypernetworkConfig(
+    trunk=_SMALL_PAIR,
+    input_size=16,
+    layers=("convs.2", "convs.3", "convs.4", "convs.5"),
+    shared=("convs.2", "convs.3"),
+    code_dim=8,
+    shared_width=8,
+    own_width=8,
+    shared_inner=8,
+)
 _SMOKE_GENERATOR = GeneratorConfig(
     resolution=32,
     channels={4: 16, 8: 16, 16: 16, 32: 8},
@@ -330,16 +406,7 @@ SMOKE = DomainSizes(
     input_size=16,
     generator=_SMOKE_GENERATOR,
     w_encoder=WEncoderConfig(trunk=_SMALL, w_dim=16),
-    hypernetwork=HypernetworkConfig(
-        trunk=_SMALL_PAIR,
-        input_size=16,
-        layers=("convs.2", "convs.3", "convs.4", "convs.5"),
-        shared=("convs.2", "convs.3"),
-        code_dim=8,
-        shared_width=8,
-        own_width=8,
-        shared_inner=8,
-    ),
+    hypernetwork=_SMOKE_HYPERNETWORK,
     identity=EmbeddingConfig(trunk=_SMALL, out_dim=8, normalise=True, input_size=16),
     attributes=EmbeddingConfig(trunk=_SMALL, out_dim=Z_DIM, normalise=False, input_size=16),
     judge=EmbeddingConfig(trunk=replace(_SMALL_PAIR, in_channels=3), out_dim=8, normalise=True, input_size=16),
@@ -350,6 +417,7 @@ SMOKE = DomainSizes(
         8,
         StyleEncoderTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
     ),
+    ablations=ablations(_SMOKE_HYPERNETWORK, _SMOKE_GENERATOR, coarse=("conv1", "convs.0", "convs.1")),
     data=DataConfig(size=32, people_per_shard=16, in_domain_shards=2, beyond_shards=1, batch=16, compiled=False),
     attributes_training=AttributesConfig(loop=_FEW),
     identity_training=IdentityConfig(loop=_FEW),
@@ -357,6 +425,7 @@ SMOKE = DomainSizes(
     generator_training=GeneratorTraining(loop=_FEW, phases=((16, 0.5), (32, 1.0))),
     encoder_training=EncoderTraining(loop=_FEW),
     hypernetwork_training=HypernetworkTraining(loop=_FEW, phases=((16, 1, 0.5), (32, 2, 1.0)), passes=2),
+    ablation_training=HypernetworkTraining(loop=replace(_FEW, steps=2), phases=((32, 2, 1.0),), passes=2),
     clip_training=ClipConfig(
         model=TextModelConfig(
             embed_dim=16,

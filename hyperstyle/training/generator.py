@@ -1,7 +1,7 @@
-"""Stage `generator`: StyleGAN2 fitted by regression, growing from coarse to fine.
+"""Stage `generator`: StyleGAN2 fitted by regression, growing from coarse to fine, then sharpened by a discriminator.
 
-The renderer gives a picture for every latent, so the mapping network and the synthesis learn from pairs instead of a
-game against a discriminator. Growing after Progressive GAN (arXiv 1710.10196).
+The renderer gives a picture for every latent, so the mapping network and the synthesis learn from pairs first; what a
+mean of guesses leaves soft, the adversarial phase sharpens. Growing after Progressive GAN (arXiv 1710.10196).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hyperstyle.synthetic.parameters import to_z
 from hyperstyle.training.config import GeneratorTraining
 from hyperstyle.training.data import Pictures
 from hyperstyle.training.losses import face_weight, perceptual_loss, pool_to, psnr
+from hyperstyle.training.picture_discriminator import PictureGame
 
 
 def draw(generator: Generator, z: Tensor, resolution: int | None = None) -> Tensor:
@@ -55,9 +56,11 @@ class GeneratorTask:
         self.device = next(generator.parameters()).device
         self.calls = 0
         self.resolution = config.phases[-1][0]
+        self.game = PictureGame(self.device) if config.adversarial else None
+        self.companions = {"picture_game": self.game} if self.game is not None else {}
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Weighted L1 plus perceptual distance at the current resolution."""
+        """Weighted L1 plus perceptual distance at the current resolution; late in the schedule also the verdict."""
         self.calls += 1
         if self.calls % 200 == 0:
             self.plain.refresh()
@@ -71,7 +74,12 @@ class GeneratorTask:
         loss = pixel
         if self.attributes is not None and self.config.perceptual and resolution >= 32:
             loss = loss + self.config.perceptual * perceptual_loss(self.attributes, x, y)
-        return loss, {"px": float(resolution), "l1": float(pixel.detach()), "psnr": psnr(x.detach(), y)}
+        numbers = {"px": float(resolution), "l1": float(pixel.detach()), "psnr": psnr(x.detach(), y)}
+        late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution
+        if self.game is not None and late:
+            judged, numbers["game"] = self.game.play(x, y, generator)
+            loss = _balanced(x, loss, judged, self.config.adversarial)
+        return loss, numbers
 
     @torch.no_grad()
     def validate(self, module: Generator) -> dict[str, float]:
@@ -90,6 +98,19 @@ class GeneratorTask:
         y, p = self.held_out.batch(rows, torch.zeros(16, dtype=torch.bool))
         x = pool_to(draw(module, to_z(p).to(self.device), self.resolution).cpu(), y.shape[-1])
         return torch.cat([y[:8], x[:8], y[8:], x[8:]])
+
+
+def _balanced(x: Tensor, loss: Tensor, more: Tensor, share: float) -> Tensor:
+    """Add a second loss of pictures x whose pull on them is a share of the first one's, whatever the scale of either.
+
+    Returns:
+        A scalar with the wanted gradient at x; its value means nothing.
+
+    Source: the adaptive weight of VQGAN (arXiv 2012.09841), taken at the picture instead of the last layer.
+    """
+    (pull,) = torch.autograd.grad(loss, x)
+    (other,) = torch.autograd.grad(more, x)
+    return (x * (pull + share * pull.norm() / other.norm().clamp(min=1e-12) * other)).sum()
 
 
 def set_average(generator: Generator, seed: int, n: int = 20_000) -> None:

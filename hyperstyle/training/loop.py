@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hyperstyle.models.precision import cpu_has_bf16
+from hyperstyle.models.precision import cpu_gains_from_bf16
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import LoopConfig
 
@@ -64,7 +64,7 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     """Mixed precision where the hardware multiplies bfloat16 faster than float32; otherwise nothing."""
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
-    if device.type == "cpu" and cpu_has_bf16():
+    if device.type == "cpu" and cpu_gains_from_bf16():
         return torch.autocast("cpu", dtype=torch.bfloat16)
     return nullcontext()
 

@@ -26,10 +26,20 @@ from hyperstyle.domains import DOMAIN_FILE, Domain, get_domain, read_domain
 from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing
 from hyperstyle.images import save_picture, to_photo
 from hyperstyle.models.config import plain_config
+from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
-from hyperstyle.training.config import PORTRAITS, SMOKE, DomainSizes, LoopConfig, scheduled
+from hyperstyle.training.config import (
+    PORTRAITS,
+    PORTRAITS_256,
+    SMOKE,
+    DomainSizes,
+    HypernetworkTraining,
+    LoopConfig,
+    scheduled,
+)
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.generator import GeneratorTask, set_average
+from hyperstyle.training.growing import grow
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
 from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
@@ -41,7 +51,7 @@ log = logging.getLogger(__name__)
 
 STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
 JUDGE_SEED = 77  # other batches in another order than the first identity network's
-SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS}
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-256": PORTRAITS_256}
 
 
 @dataclass(frozen=True)
@@ -120,12 +130,13 @@ class Run:
     ) -> None:
         """Run the loop for one part and write its weights and card.
 
-        With `resume`, a part that has weights but no checkpoint (shipped ones, copied here) is trained further.
+        With `resume`, a part that has weights but no checkpoint (shipped ones, copied here) is trained further; it may
+        have grown since.
         """
         stage = self.folder / "stages" / part
         if self.starts_from_weights(part) and not (stage / "checkpoint.pt").exists():
             tensors, _ = load_weights(self.domain.path(part))
-            strict_load(task.module, tensors, self.domain.path(part))
+            grow(task.module, tensors, self.domain.path(part))
         average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
         if finish is not None:
             finish(average)
@@ -198,11 +209,20 @@ def stage_judge(run: Run) -> None:
 
 
 def stage_generator(run: Run) -> None:
-    """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid."""
+    """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid.
+
+    It is then trained at its full size only, at half of the rate, and most of the time with the discriminator.
+    """
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
     if run.starts_from_weights("generator"):
-        c = replace(c, phases=c.phases[-1:], freeze_mapping_at=0.0)
+        c = replace(
+            c,
+            phases=c.phases[-1:],
+            freeze_mapping_at=0.0,
+            adversarial_from=0.2,
+            loop=replace(c.loop, learning_rate=c.loop.learning_rate / 2),
+        )
     generator = build.build_generator(run.domain).to(run.device)
     attributes = None
     if run.domain.path("attributes").exists():
@@ -236,8 +256,18 @@ def stage_hypernetwork(run: Run) -> None:
     c = replace(c, loop=run.loop(c.loop))
     if run.starts_from_weights("hypernetwork"):
         c = replace(c, phases=c.phases[-1:], loop=replace(c.loop, learning_rate=c.loop.learning_rate / 4))
+    _train_hypernetwork(run, build.build_hypernetwork(run.domain), c, "hypernetwork")
+
+
+def _stage_ablation(name: str, run: Run) -> None:
+    """Train one of the hypernetworks of the ablation, all alike and from nothing."""
+    c = run.sizes.ablation_training
+    _train_hypernetwork(run, build.build_ablation(run.domain, name), replace(c, loop=run.loop(c.loop)), name)
+
+
+def _train_hypernetwork(run: Run, network: Hypernetwork, c: HypernetworkTraining, part: str) -> None:
     task = HypernetworkTask(
-        build.build_hypernetwork(run.domain).to(run.device),
+        network.to(run.device),
         run.load("generator", build.build_generator(run.domain)),
         run.load("w_encoder", build.build_w_encoder(run.domain)),
         run.load("identity", build.build_identity(run.domain)),
@@ -247,7 +277,7 @@ def stage_hypernetwork(run: Run) -> None:
         run.pictures("beyond"),
         run.held_out("beyond"),
     )
-    run.train(task, c.loop, "hypernetwork")
+    run.train(task, c.loop, part)
 
 
 def _stage_baseline(name: str, run: Run) -> None:
@@ -341,6 +371,7 @@ def stage_relevance(run: Run) -> None:
 
 
 BASELINES = tuple(PORTRAITS.baselines)
+ABLATIONS = tuple(PORTRAITS.ablations)
 
 _STAGE_OF = {
     "attributes": "attributes",
@@ -363,6 +394,7 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
     "relevance": stage_relevance,
     "judge": stage_judge,
     **{name: partial(_stage_baseline, name) for name in BASELINES},
+    **{name: partial(_stage_ablation, name) for name in ABLATIONS},
 }
 
 
@@ -485,6 +517,7 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "attributes": plain_config(sizes.attributes),
         "judge": plain_config(sizes.judge),
         "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
+        "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
     }
     (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
 

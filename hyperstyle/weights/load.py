@@ -84,6 +84,12 @@ def build_baseline(domain: Domain, name: str) -> StyleEncoder:
     return StyleEncoder(build_config(StyleEncoderConfig, domain.baselines[name], f"encoder '{name}'"))
 
 
+def build_ablation(domain: Domain, name: str) -> Hypernetwork:
+    """Build one of the domain's hypernetworks of the ablation with random weights."""
+    config = build_config(HypernetworkConfig, domain.ablations[name], f"hypernetwork '{name}'")
+    return Hypernetwork(config, GeneratorConfig.from_dict(domain.generator))
+
+
 def load_network(build: Callable[[], Network], path: Path, device: torch.device) -> Network:
     """Build a network and load its weights: in evaluation mode, without gradients.
 
