@@ -66,7 +66,7 @@ def test_every_region_is_where_it_belongs(either) -> None:
         assert at(masks[name], either, *pupils, *mouth, *nose).max() < 0.05
     for name, others in (("eyes", (*mouth, *nose)), ("mouth", (*pupils, *nose)), ("glasses", mouth)):
         assert at(masks[name], either, *others).max() == 0
-    # Above the forehead there is hair; the crop's upper corners are background; below the chin there are neck and clothes.
+    # Hair above the forehead, background in the corner, neck and clothes below the chin.
     above = either.crop_landmarks[10] - (0, 0.08)
     x, y = (above * 256).astype(int)
     assert masks["hair"][y, x] > 0.95

@@ -37,6 +37,7 @@ _RIM = 4  # pixels repeated around the crop
 _MASK_SIDE = 512
 _OUTLINE_SIDE = 192  # pixels a side at which distances from outlines are worked out; they are smooth
 _FACE_GROWN = 0.05  # of the crop; the mesh ends at the jaw's edge and before the hairline, the fade is around that
+_OWN_FEATHER = 0.05  # of the crop; how softly a face's own ground ends towards its neighbours
 _COLOUR_SIDE = 256
 _SAME_THING = 24.0  # grey levels; a larger difference is another thing there, not another light on the same
 _COLOUR_RADIUS = 0.08  # of the crop: colour matching moves light and tint, features of this size and below stay
@@ -149,6 +150,8 @@ def paste_back_all(photo: Image.Image, edited: Sequence[EditedFace]) -> Pasted:
     Raises:
         UsageError: An option is out of range, a picture is not square, or regions of a whole photo are to be kept.
     """
+    if len(edited) > 1 and any(face.whole for face, _, _ in edited):
+        raise UsageError("A photo that was taken as a whole has one picture to put back, not several.")
     for face, picture, options in edited:
         options.check()
         if not face.whole and picture.width != picture.height:
@@ -225,11 +228,12 @@ def _mask(
 
 def _outline(face: AlignedFace, shape: Shape, feather: float) -> Plane:
     """Weight over the crop, (H, W) from 0 to 1, of what a shape other than the crop itself covers."""
-    if shape == "face":
-        ring, edge = face.crop_landmarks[list(outlines.FACE)], _FACE_GROWN
-    else:
-        ring, edge = outlines.head_ring(face.crop_landmarks), 0.0
-    return outlines.fade(outlines.outside_distance(ring, _OUTLINE_SIDE), edge, feather)
+    marks = face.crop_landmarks
+    weight = outlines.fade(outlines.outside_distance(marks[list(outlines.FACE)], _OUTLINE_SIDE), _FACE_GROWN, feather)
+    if shape == "head":
+        head = outlines.outside_distance(outlines.head_ring(marks), _OUTLINE_SIDE)
+        weight = np.maximum(weight, outlines.fade(head, 0.0, feather))
+    return weight
 
 
 def _share(patches: list[_Patch]) -> None:
@@ -238,36 +242,30 @@ def _share(patches: list[_Patch]) -> None:
     The patches are laid over each other in this order. Each ends with its own share of every pixel, whatever comes on
     top of it: `weight` becomes the opacity that leads to this share.
     """
-    if len(patches) < 2:
-        return
-    own = [
-        np.zeros_like(patch.weight)
-        if patch.face.whole
-        else _warp_plane(_outline(patch.face, "face", 0.05), patch.face.quad, patch.box)
-        for patch in patches
+    neighbours = [
+        [j for j, other in enumerate(patches) if i != j and _overlap(patch.box, other.box)]
+        for i, patch in enumerate(patches)
     ]
+    own = {
+        j: _warp_plane(_outline(patches[j].face, "face", _OWN_FEATHER), patches[j].face.quad, patches[j].box)
+        for j in sorted({j for near in neighbours for j in near})
+    }
     claims = []
     for i, patch in enumerate(patches):
         claim = patch.weight
-        for j, other in enumerate(patches):
-            if i != j and _overlap(patch.box, other.box):
-                # Only what the other really changes is taken, less what this one owns if it is the larger.
-                taken = _onto(own[j] * (other.weight > 0), other.box, patch.box)
-                claim = claim * (1 - (taken * (1 - own[i]) if i > j else taken))
+        for j in neighbours[i]:
+            taken = _onto(own[j], patches[j].box, patch.box)
+            claim = claim * (1 - (taken * (1 - own[i]) if i > j else taken))
         claims.append(claim)
     shares = []
     for i, patch in enumerate(patches):
-        total = claims[i].copy()
-        for j, other in enumerate(patches):
-            if i != j and _overlap(patch.box, other.box):
-                total += _onto(claims[j], other.box, patch.box)
-        shares.append(claims[i] * claims[i] / np.maximum(total, 1e-6))
+        near = [claims[i], *(_onto(claims[j], patches[j].box, patch.box) for j in neighbours[i])]
+        squares = sum(claim * claim for claim in near)
+        shares.append(claims[i] ** 2 / np.maximum(squares, 1e-12) * np.maximum.reduce(near))
     for i, patch in enumerate(patches):
-        above = np.zeros_like(shares[i])
-        for j in range(i + 1, len(patches)):
-            if _overlap(patch.box, patches[j].box):
-                above += _onto(shares[j], patches[j].box, patch.box)
-        patch.weight = np.clip(shares[i] / np.maximum(1 - above, 1e-6), 0, 1)
+        if neighbours[i]:
+            above = sum(_onto(shares[j], patches[j].box, patch.box) for j in neighbours[i] if j > i)
+            patch.weight = np.clip(shares[i] / np.maximum(1 - above, 1e-6), 0, 1)
 
 
 def _overlap(a: Box, b: Box) -> bool:
