@@ -1,8 +1,9 @@
 """Parts of a face's crop that can be kept from the original while the rest is edited.
 
-Background and person come from MediaPipe's segmenter, the parts of the face from the mesh's outlines. Two are stated
-approximations, because no network here knows them: hair is what of the person is neither face nor below the chin, and
-glasses are the band around the eyes in which they sit.
+Background and person come from MediaPipe's segmenter, the parts of the face from the mesh's outlines. Three are stated
+approximations, because no network here knows them: hair is what of the person, beyond the features, has the colour seen
+above the forehead rather than the cheeks' (where these are alike, everything above the chin and beyond the face);
+clothes are the rest below the chin; glasses are the band around the eyes in which they sit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from hyperstyle.alignment import crop, landmarks, outlines
 from hyperstyle.alignment.faces import AlignedFace
@@ -26,7 +27,7 @@ Plane = NDArray[np.float32]
 
 REGIONS: dict[str, str] = {
     "background": "Everything behind the person, as far as it is behind the edited person too.",
-    "hair": "Hair, ears and headwear around the face: an approximation from the person's outline.",
+    "hair": "Hair or headwear around the face: an approximation from the person's outline and the hair's colour.",
     "face": "The whole face from the hairline to the chin.",
     "brows": "Both eyebrows.",
     "eyes": "Both eyes with their lids.",
@@ -40,8 +41,9 @@ REGIONS: dict[str, str] = {
 FEATHER = 0.03  # of the crop; a region itself is kept whole and the fade lies around it
 MAX_FEATHER = 0.2
 
-MOVED = 0.02  # of the crop, the mean over the face's outline; less than this doubles nothing that can be seen
-TURNED_DEG = 6.0
+# Rebuilding alone moves the outline by up to 0.02 of the crop and turns it by up to 5 degrees as the mesh sees it.
+MOVED = 0.03  # of the crop, the mean over the face's outline
+TURNED_DEG = 8.0
 
 _SOFT = 0.006  # of the crop; the edge of an outline
 _RINGS = {  # region -> outlines, and how far they are grown in crops: lids and lip rims lie just outside the mesh's
@@ -52,6 +54,12 @@ _RINGS = {  # region -> outlines, and how far they are grown in crops: lids and 
     "nose": ((outlines.NOSE,), 0.008),
     "mouth": ((outlines.LIPS,), 0.015),
 }
+_BROW_TOPS = (70, 105, 334, 300)
+_SAMPLE = 0.002  # of the crop's pixels; fewer say nothing about a colour
+_LEAST_SPREAD = 12.0  # grey levels, the three channels added up
+_ALIKE = 60.0  # likewise: fair hair on fair skin, or a bald head
+_OTHER_COLOUR = 5.0  # spreads; what is further from the hair's colour is neither hair nor skin: clothes
+_FOREHEAD = 0.05  # of the crop; so far beyond the mesh the skin of a high forehead may reach
 _NECK = 0.04  # of the crop above the chin; hair ends here and clothes begin, at the sides of the jaw
 
 
@@ -105,9 +113,57 @@ def region_masks(face_picture: Image.Image, face_landmarks: Points) -> dict[str,
     height = ((np.arange(size, dtype=np.float32) + 0.5) / size)[:, None]
     below_chin = outlines.fade(float(face_landmarks[outlines.CHIN, 1]) - _NECK - height, 0.0, 2 * _SOFT)
     beyond_face = person * (1 - masks["face"])
+    above_brows = outlines.fade(height - float(face_landmarks[list(_BROW_TOPS), 1].min()), -0.03, 2 * _SOFT)
     masks["hair"] = beyond_face * (1 - below_chin)
-    masks["clothes"] = beyond_face * below_chin
+    colour = _hair_likeness(face_picture, person, distance, float(face_landmarks[outlines.NOSE_TIP, 1]))
+    if colour is not None:
+        # Over the face only colour can tell; above it the person's outline is enough, whatever lights play on the hair.
+        above = above_brows * outlines.fade(-distance["face"], -_FOREHEAD, 2 * _SOFT)
+        hair = np.maximum(beyond_face * np.maximum(above, colour), person * masks["face"] * above_brows * colour)
+        chin = int(size * float(np.clip(face_landmarks[outlines.CHIN, 1] - _NECK, 0, 0.99)))
+        # Below the chin hair hangs down from hair; a collar of its colour does not.
+        hair[chin:] = np.minimum.accumulate(hair[chin:], axis=0)
+        masks["hair"] = hair
+    masks["clothes"] = beyond_face * below_chin * (1 - masks["hair"])
     return {name: masks[name] for name in REGIONS}
+
+
+def _hair_likeness(picture: Image.Image, person: Plane, distance: Mapping[str, Plane], nose_y: float) -> Plane | None:
+    """How much more each pixel's colour is like the hair's than the skin's.
+
+    Args:
+        picture: RGB square.
+        person: (H, W) from `person_mask`.
+        distance: (H, W) from the outlines, by region.
+        nose_y: Of the tip of the nose, in the crop.
+
+    Returns:
+        (H, W) from 0 to 1; None where there is no hair to see above the forehead or its colour is the skin's.
+    """
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
+    face = distance["face"]
+    height = ((np.arange(len(face), dtype=np.float32) + 0.5) / len(face))[:, None]
+    top = height[(face < 0).any(axis=1)].min()
+    above = (person > 0.9) & (face > 0.03) & (face < 0.12) & (height < top + 0.05)
+    # The nose and what of the cheeks is beside it: the skin that beards, glasses and fringes leave free.
+    features = np.minimum.reduce([distance[name] for name in ("brows", "glasses", "mouth")])
+    skin = (distance["nose"] < 0) | ((face < -0.04) & (features > 0.01) & (height > top + 0.1) & (height < nose_y))
+    if min(above.sum(), skin.sum()) < _SAMPLE * face.size:
+        return None
+    medians, away = [], []
+    for sample in (pixels[above], pixels[skin]):
+        median = np.median(sample, axis=0)
+        spread = np.median(np.abs(sample - median).sum(axis=1)) + _LEAST_SPREAD
+        medians.append(median)
+        away.append(np.abs(pixels - median).sum(axis=2) / spread)
+    if np.abs(medians[0] - medians[1]).sum() < _ALIKE:
+        return None
+    share = away[0] / np.maximum(away[0] + away[1], 1e-6)
+    like = outlines.fade(share, 0.5, 0.2) * outlines.fade(away[0], _OTHER_COLOUR, 1.0)
+    # Wrinkles and glints are thin; hair is not.
+    radius = max(1, round(len(face) / 128))
+    smooth = Image.fromarray(np.rint(like * 255).astype(np.uint8)).filter(ImageFilter.MedianFilter(2 * radius + 1))
+    return np.asarray(smooth, dtype=np.float32) / 255
 
 
 def kept_mask(face: AlignedFace, edited: Image.Image, names: Iterable[str], feather: float = FEATHER) -> Plane:
@@ -189,7 +245,9 @@ def movement_warning(face: AlignedFace, edited: Image.Image) -> str | None:
     turned = abs(head_pose(found[0].points)[0] - face.report.yaw_deg)
     if shift <= MOVED and turned <= TURNED_DEG:
         return None
-    how = f"turned by {turned:.0f} degrees" if turned > TURNED_DEG else f"moved by {shift:.0%} of the picture"
+    how = f"turned the head by {turned:.0f} degrees"
+    if turned <= TURNED_DEG:
+        how = f"moved the head by {shift:.0%} of the picture"
     return f"The edit has {how}, so kept parts of the original may not meet the edited face; keep fewer of them."
 
 
