@@ -60,7 +60,7 @@ _LEAST_SPREAD = 12.0  # grey levels, the three channels added up
 _ALIKE = 60.0  # likewise: fair hair on fair skin, or a bald head
 _OTHER_COLOUR = 5.0  # spreads; what is further from the hair's colour is neither hair nor skin: clothes
 _FOREHEAD = 0.05  # of the crop; so far beyond the mesh the skin of a high forehead may reach
-_NECK = 0.04  # of the crop above the chin; hair ends here and clothes begin, at the sides of the jaw
+_NECK = 0.04  # of the crop above the chin; here clothes begin at the sides of the jaw
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +142,8 @@ def _hair_likeness(picture: Image.Image, person: Plane, distance: Mapping[str, P
     """
     pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
     face = distance["face"]
+    if face.min() >= 0:
+        return None
     height = ((np.arange(len(face), dtype=np.float32) + 0.5) / len(face))[:, None]
     top = height[(face < 0).any(axis=1)].min()
     above = (person > 0.9) & (face > 0.03) & (face < 0.12) & (height < top + 0.05)
