@@ -152,7 +152,7 @@ def test_membrane_solves_laplaces_equation() -> None:
 
 
 def test_membrane_agrees_with_opencvs_clone() -> None:
-    """The picture plus the membrane is nearly what `seamlessClone` paints, which also changes pixels around its mask."""
+    """The picture plus the membrane is nearly what `seamlessClone` paints, which also touches what is outside."""
     rows, columns = np.mgrid[0:120, 0:120].astype(np.float32)
     there = np.stack([90 + 0.5 * columns, 120 + 0.3 * rows, 150 - 0.4 * columns])
     here = np.stack([100 + 20 * np.sin(rows / 6), 110 + 20 * np.cos(columns / 5), 120 + 10 * np.sin(columns / 7)])
