@@ -44,7 +44,7 @@ from hyperstyle.published import prepare
 from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
-    from hyperstyle.alignment import AlignedFace
+    from hyperstyle.alignment import AlignedFace, Blend, EditedFace, Pasted, Shape
     from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.models.stylegan2 import Generator
 
@@ -411,7 +411,15 @@ class HyperStyle:
             return to_photo(visible(square, self.domain))
 
     def paste_back(
-        self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None
+        self,
+        photo: Photo,
+        face: AlignedFace,
+        picture: Image.Image,
+        feather: float | None = None,
+        shape: Shape | None = None,
+        colour_match: float | None = None,
+        blend: Blend | None = None,
+        keep: Sequence[str] = (),
     ) -> Image.Image:
         """Put an edited face back where it was cut out; pixels outside the feathered mask stay exactly as they were.
 
@@ -419,12 +427,34 @@ class HyperStyle:
             photo: The photo `face` was cut from.
             face: From `align`.
             picture: From `render`.
-            feather: Width of the soft edge as a fraction of the crop; None for the default.
-        """
-        from hyperstyle.alignment import paste_back
+            feather: Width of the soft edge as a fraction of the crop; None for the default, as in the following.
+            shape: What is put back: "crop", "face" or "head".
+            colour_match: 0 for the picture's own colours, 1 for the photo's light and tint.
+            blend: "alpha", or "poisson" to let the colours meet the photo's all around.
+            keep: Regions that stay the photo's own, names of `alignment.REGIONS`.
 
-        options = {} if feather is None else {"feather": feather}
-        return paste_back(open_photo(photo), face, picture, **options)[0]
+        Raises:
+            UsageError: An option is out of range, or there is no such region.
+        """
+        from hyperstyle.alignment import PasteOptions
+
+        given = {"feather": feather, "shape": shape, "colour_match": colour_match, "blend": blend}
+        options = PasteOptions(keep=keep, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # the signature above has their types
+        return self.paste_back_all(photo, [(face, picture, options)]).picture
+
+    def paste_back_all(self, photo: Photo, edited: Sequence[EditedFace]) -> Pasted:
+        """Put several edited faces back into their photo so that none undoes another's edit; raises as `paste_back`.
+
+        Args:
+            photo: The photo the faces were cut from.
+            edited: For each face: what `align_all` found, its edited picture, and `alignment.PasteOptions`.
+
+        Returns:
+            The photo, the mask of what was edited, and the share of pixels that are exactly what they were.
+        """
+        from hyperstyle.alignment import paste_back_all
+
+        return paste_back_all(open_photo(photo), edited)
 
     def measure(self, target: Tensor, reconstruction: Tensor) -> dict[str, float]:
         """Compare a reconstruction with its target.

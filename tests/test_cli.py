@@ -157,6 +157,56 @@ def test_edit_of_a_photo_pasted_back(run, tiny_folder, photo, tmp_path):
     assert not changed[-100:].any()
 
 
+def test_paste_back_says_how_much_is_unchanged(run, tiny_folder, photo, tmp_path):
+    shares = {}
+    for shape in ("crop", "face"):
+        out = tmp_path / f"{shape}.png"
+        words = (
+            "--mask",
+            shape,
+            "--feather",
+            0.05,
+            "--colour-match",
+            0.5,
+            "--blend",
+            "poisson",
+            "--keep",
+            "eyes,mouth",
+        )
+        code, said, err = run("edit", photo, "-o", out, "--paste-back", *words, "--domain", tiny_folder)
+        assert (code, err) == (0, "")
+        with Image.open(out) as after, Image.open(photo) as before:
+            same = (np.asarray(after) == np.asarray(before)).all(-1).mean()
+        shares[shape] = float(said.split("(")[1].split("%")[0]) / 100
+        assert 0 <= same - shares[shape] < 0.001  # true, and rounded down
+    assert shares["face"] > shares["crop"] > 0.5
+
+
+def test_several_faces_of_a_photo_edited_at_once(run, tiny_folder, tmp_path):
+    photo, changed = "examples/group.jpg", {}
+    for name, wanted in (("two", "0,2"), ("all", "all")):
+        out = tmp_path / f"{name}.png"
+        words = ("--face", wanted, "--steps", 1, "--paste-back", "--domain", tiny_folder)
+        assert run("edit", photo, "-o", out, *words)[0] == 0
+        with Image.open(out) as after, Image.open(photo) as before:
+            changed[name] = (np.asarray(after) != np.asarray(before)).any(-1)
+    columns = [changed["two"][:, left : left + 300].mean() for left in (60, 490, 920)]  # left, middle, right person
+    assert sum(share > 0.1 for share in columns) == 2
+    assert changed["all"].mean() > changed["two"].mean() * 1.2
+    refused(run("edit", photo, "-o", out, "--face", "0,5", "--paste-back", "--domain", tiny_folder), 2, "no face 5")
+
+
+def test_keep_without_paste_back_locks_inside_the_crop(run, tiny, tiny_folder, photo, tmp_path):
+    plain, kept = tmp_path / "plain.png", tmp_path / "kept.png"
+    assert run("edit", photo, "-o", plain, "--domain", tiny_folder)[0] == 0
+    assert run("edit", photo, "-o", kept, "--keep", "face", "--domain", tiny_folder)[0] == 0
+    original = np.asarray(tiny.align(photo).picture.resize((32, 32), Image.Resampling.LANCZOS))
+    with Image.open(plain) as a, Image.open(kept) as b:
+        before, after = np.asarray(a), np.asarray(b)
+    assert (after[16, 16] == original[16, 16]).all()
+    assert (after[0, 0] == before[0, 0]).all()
+
+
 def test_domains_and_edits(run, tiny_folder, tmp_path):
     code, out, _ = run("edits", "--domain", tiny_folder)
     assert code == 0
@@ -250,7 +300,14 @@ def test_wrong_usage(run, photo, face, tmp_path):
     refused(run("edit", photo, "-o", out, "--set", "smile=big"), 2, "must be a number, not 'big'")
     refused(run("edit", photo, "-o", out, "--text", "a beard=much"), 2, "must be a number, not 'much'")
     refused(run("edit", face, "-o", out, "--paste-back"), 2, "needs the whole photo")
-    refused(run("edit", photo, "-o", out, "--face", "all"), 2, "only for the align command")
+    refused(run("edit", photo, "-o", out, "--face", "all"), 2, "edit with --paste-back")
+    refused(run("edit", photo, "-o", out, "--paste-back", "--face", "0,b"), 2, "numbers such as 0,2")
+    refused(run("edit", photo, "-o", out, "--mask", "face"), 2, "--mask", "add --paste-back")
+    refused(run("edit", photo, "-o", out, "--colour-match", 1), 2, "--colour-match", "add --paste-back")
+    refused(run("edit", photo, "-o", out, "--paste-back", "--mask", "fase"), 2, "did you mean 'face'")
+    refused(run("edit", photo, "-o", out, "--paste-back", "--blend", "fish"), 2, "choose from: alpha, poisson")
+    refused(run("edit", photo, "-o", out, "--keep", "background,hare"), 2, "did you mean 'hair'")
+    refused(run("edit", face, "-o", out, "--keep", "hair"), 2, "needs the photo to keep parts of")
     refused(run("align", photo, "-o", tmp_path, "--face", "left"), 2, "largest, all or a number")
     refused(run("align", photo, "-o", tmp_path, "--face", 7), 2, "no face 7")
     refused(run("invert", photo, "-o", tmp_path / "face.bin"), 2, ".safetensors")

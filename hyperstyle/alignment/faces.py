@@ -40,6 +40,11 @@ class AlignedFace:
     index: int
     whole: bool = False
 
+    @property
+    def crop_landmarks(self) -> Points:
+        """(478, 2) landmarks in the crop, (0, 0) being its top left and (1, 1) its bottom right corner."""
+        return crop.photo_to_quad(self.quad, self.landmarks)
+
 
 def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
     """Take a photo as it is, for domains whose pictures are not aligned: cars, animals.

@@ -1,6 +1,7 @@
-"""Find every face in a photo and its landmarks. The only file that imports MediaPipe.
+"""Find every face in a photo and its landmarks, and where a person is. The only file that imports MediaPipe.
 
     whole photo + overlapping tiles --detector--> boxes --level, enlarged crop--> face mesh --> 478 landmarks
+    crop of one face --segmenter--> person or background, per pixel
 
 The detector alone sees faces down to about a fourteenth of its picture's side, so larger photos are also searched in
 tiles. Every candidate is then cut out with its eyes level and confirmed by the face mesh.
@@ -18,6 +19,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +102,19 @@ def find_faces(photo: Image.Image) -> list[FoundFace]:
                 upright = _search(turned, networks, levels=2)
                 found = _distinct(found + [_turn_back(face, turns, turned.size) for face in upright])
     return sorted(found, key=lambda face: face.size_px, reverse=True)
+
+
+def person_mask(picture: Image.Image) -> NDArray[np.float32]:
+    """Tell people from what is behind them, in a crop of one face or a photo of about its proportions.
+
+    Args:
+        picture: RGB; the network reads it at 256 px.
+
+    Returns:
+        (H, W) from 0 (background) to 1 (person: head, hair, body). Safe to call from several threads.
+    """
+    with _networks() as networks:
+        return networks.person(picture)
 
 
 def eyes_and_mouth(landmarks: Points) -> tuple[Points, Points, Points, Points]:
@@ -224,7 +239,7 @@ def _turn_back(face: FoundFace, turns: int, turned_size: tuple[int, int]) -> Fou
 
 
 class _Networks:
-    """MediaPipe's face detector and face mesh. Not thread-safe; use through `_networks`."""
+    """MediaPipe's face detector, face mesh and person segmenter. Not thread-safe; use through `_networks`."""
 
     def __init__(self) -> None:
         # These must be set before the import; setdefault leaves a developer's own choice alone.
@@ -238,6 +253,7 @@ class _Networks:
         self._mesh = face_mesh.FaceMesh(
             static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=MESH_CONFIDENCE
         )
+        self._segmenter: Any = None  # few photos need it, and it takes a tenth of a second to build
         self._has_seen_a_face = False
         blank = Image.new("RGB", (64, 64))  # the first run is slow and noisy
         self.detect(blank, (0, 0, 64, 64))
@@ -284,10 +300,23 @@ class _Networks:
         points[:, :2] = points[:, :2] @ np.array([[cos, sin], [-sin, cos]]) + centre
         return points
 
+    def person(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Where the person is, (H, W) from 0 to 1."""
+        pixels = np.array(picture.convert("RGB"))
+        with contextlib.nullcontext() if self._segmenter is not None else _without_noise():
+            if self._segmenter is None:
+                from mediapipe.python.solutions import selfie_segmentation
+
+                self._segmenter = selfie_segmentation.SelfieSegmentation(model_selection=0)
+            mask = self._segmenter.process(pixels).segmentation_mask
+        return np.clip(np.asarray(mask, dtype=np.float32), 0, 1)
+
     def close(self) -> None:
         """Stop MediaPipe's threads."""
         self._detector.close()
         self._mesh.close()
+        if self._segmenter is not None:
+            self._segmenter.close()
 
 
 def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int) -> NDArray[np.uint8]:

@@ -14,9 +14,10 @@ from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsO
 from hyperstyle.errors import BadStrength, UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
-    from hyperstyle.alignment import AlignedFace
+    from hyperstyle.alignment import AlignedFace, PasteOptions
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import HyperStyle
 
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
             "edit photo.jpg -o smiling.png --set smile=2.0",
             'edit face.safetensors -o bearded.png --text "a face with a beard=1.5" --set age=-1',
             "edit photo.jpg -o whole_photo.png --set smile=1 --paste-back",
+            "edit group.jpg -o smiles.png --set smile=1 --face all --paste-back --mask head --keep background,glasses",
             "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
@@ -142,6 +144,30 @@ def edit(
     paste_back: Annotated[
         bool, typer.Option("--paste-back", help="Put the edited face back into the whole photo.")
     ] = False,
+    mask: Annotated[
+        str | None,
+        typer.Option("--mask", help="For --paste-back: what is put back: crop, face or head.", metavar="SHAPE"),
+    ] = None,
+    feather: Annotated[
+        float | None,
+        typer.Option("--feather", help="For --paste-back: width of the soft edge, 0 to 0.5 of the crop."),
+    ] = None,
+    colour_match: Annotated[
+        float | None,
+        typer.Option("--colour-match", help="For --paste-back: 0 the picture's colours, 1 the photo's light and tint."),
+    ] = None,
+    blend: Annotated[
+        str | None,
+        typer.Option("--blend", help="For --paste-back: alpha, or poisson to let colours meet.", metavar="HOW"),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="Regions to leave as they are: background, hair, face, brows, eyes, glasses, nose, mouth, clothes.",
+            metavar="NAME,NAME",
+        ),
+    ] = None,
     offset_strength: Annotated[
         float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
     ] = 1.0,
@@ -157,12 +183,20 @@ def edit(
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
     steps: StepsOption = None,
-    face: FaceOption = "largest",
+    face: Annotated[
+        str,
+        typer.Option(
+            "--face",
+            help="largest, or a number counted from 0 in order of size; with --paste-back also 0,2 or all.",
+            metavar="FACE",
+        ),
+    ] = "largest",
     domain: DomainOption = "portraits",
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Change a face with sliders and words, and save the picture."""
+    from hyperstyle.alignment import movement_warning
     from hyperstyle.images import open_photo, save_picture
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
@@ -171,10 +205,14 @@ def edit(
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
     if disentanglement is not None:
         prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
-    wanted = shared.parse_one_face(face)
     saved = source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
+    if saved and keep:
+        raise UsageError("--keep needs the photo to keep parts of; give the photo instead of the saved face.")
+    pasting = {"shape": mask, "feather": feather, "colour_match": colour_match, "blend": blend}
+    options = _paste_options(paste_back, pasting, keep)
+    wanted = shared.parse_faces(face) if paste_back else shared.parse_one_face(face)
     shared.check_folder(out)
 
     inversion = Inversion.load(source) if saved else None
@@ -186,22 +224,71 @@ def edit(
         from hyperstyle.weights.fine_tuned import load_fine_tuned
 
         fine_tuned = load_fine_tuned(generator, pipeline.domain, pipeline.device)
-    if inversion is None:
-        assert photo is not None
-        with shared.progress("finding the face"):
-            aligned = pipeline.align(photo, wanted)
-        _print_warnings(aligned)
-        inversion, _ = rebuild(pipeline, aligned, steps)
-    with shared.progress("drawing"):
-        if fine_tuned is None:
-            picture = pipeline.render(inversion, edits, prompts, offset_strength)
-        else:
-            picture = pipeline.stylise(inversion, fine_tuned, edits, prompts, offset_strength)
-        if paste_back:
-            assert photo is not None
-            picture = pipeline.paste_back(photo, aligned, picture)
-    save_picture(picture, out)
-    print(out)
+
+    def draw(inversion: Inversion) -> Image.Image:
+        with shared.progress("drawing"):
+            if fine_tuned is None:
+                return pipeline.render(inversion, edits, prompts, offset_strength)
+            return pipeline.stylise(inversion, fine_tuned, edits, prompts, offset_strength)
+
+    if inversion is not None:
+        save_picture(draw(inversion), out)
+        print(out)
+        return
+    assert photo is not None
+    with shared.progress("finding the faces" if isinstance(wanted, tuple) or wanted == "all" else "finding the face"):
+        found = pipeline.align_all(photo)
+    edited = []
+    for one in _chosen(found, wanted):
+        _print_warnings(one)
+        edited.append((one, draw(rebuild(pipeline, one, steps)[0]), options))
+    if not paste_back:
+        save_picture(_keep_regions(*edited[0]), out)
+        print(out)
+        return
+    for one, picture, _ in edited if options.keep else []:
+        _print_note(movement_warning(one, picture))
+    with shared.progress("putting it back"):
+        pasted = pipeline.paste_back_all(photo, edited)
+    save_picture(pasted.picture, out)
+    # Rounded down: 100% is said only of a photo of which not one pixel has changed.
+    print(f"{out}  ({int(pasted.unchanged_fraction * 1000) / 10:.1f}% of the photo's pixels are unchanged)")
+
+
+def _paste_options(paste_back: bool, pasting: dict[str, Any], keep: str | None) -> PasteOptions:
+    """Understand the options of `--paste-back`, before any long work starts."""
+    from hyperstyle.alignment import PasteOptions
+
+    given = {name: value for name, value in pasting.items() if value is not None}
+    if given and not paste_back:
+        flag = "--mask" if "shape" in given else "--" + next(iter(given)).replace("_", "-")
+        raise UsageError(f"{flag} says how a face is put back into its photo; add --paste-back.")
+    names = [word.strip() for word in (keep or "").split(",") if word.strip()]
+    options = PasteOptions(keep=tuple(names), **given)
+    options.check()
+    return options
+
+
+def _chosen(found: list[AlignedFace], wanted: str | int | tuple[int, ...]) -> list[AlignedFace]:
+    """The faces that `--face` names."""
+    from hyperstyle.pipeline import choose_face
+
+    if wanted == "all":
+        return found
+    if isinstance(wanted, tuple):
+        return [choose_face(found, index) for index in wanted]
+    return [choose_face(found, wanted)]  # type: ignore[arg-type]  # of the words only "largest" is left
+
+
+def _keep_regions(face: AlignedFace, picture: Image.Image, options: PasteOptions) -> Image.Image:
+    """Put what `--keep` names back into an edited face that is saved by itself."""
+    from hyperstyle.alignment import lock_regions
+
+    if not options.keep:
+        return picture
+    locked = lock_regions(face, picture, options.keep)
+    _print_note(locked.warning)
+    return locked.picture
 
 
 def rebuild(
@@ -241,7 +328,12 @@ def measure_stages(
 
 def _print_warnings(face: AlignedFace) -> None:
     for warning in face.report.warnings:
-        print(f"Note: {warning}", file=sys.stderr)
+        _print_note(warning)
+
+
+def _print_note(sentence: str | None) -> None:
+    if sentence:
+        print(f"Note: {sentence}", file=sys.stderr)
 
 
 def _parse_setting(word: str) -> tuple[str, float]:

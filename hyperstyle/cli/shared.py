@@ -104,8 +104,19 @@ def parse_one_face(value: str) -> int | Literal["largest"]:
     """Understand `--face` where one face is meant."""
     face = parse_face(value)
     if face == "all":
-        raise UsageError("--face all is only for the align command; here, choose largest or a number.")
+        raise UsageError("--face all is for align, and for edit with --paste-back; here, choose largest or a number.")
     return face
+
+
+def parse_faces(value: str) -> Literal["largest", "all"] | tuple[int, ...]:
+    """Understand `--face` where several may be meant: also numbers with commas between them."""
+    if value in ("largest", "all"):
+        return value  # type: ignore[return-value]  # the test above narrows it to the literals
+    try:
+        numbers = tuple(int(word) for word in value.split(","))
+    except ValueError:
+        raise UsageError(f"--face takes largest, all or numbers such as 0,2, not '{value}'.") from None
+    return tuple(dict.fromkeys(numbers))
 
 
 def check_folder(path: Path) -> None:
