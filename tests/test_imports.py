@@ -21,7 +21,7 @@ LAYERS = {
     **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "provenance"), 2),
     **dict.fromkeys(("inversion", "published", "previews", "recipes"), 3),
     "pipeline": 4,
-    **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 5),
+    **dict.fromkeys(("demo", "batch", "benchmark", "evaluation", "training"), 5),
     "cli": 6,
     **dict.fromkeys(("__main__", "app"), 7),
 }

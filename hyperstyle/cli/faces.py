@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsOption, WeightsOption
+from hyperstyle.cli.shared import (
+    DeviceOption,
+    DomainOption,
+    FaceOption,
+    MarkOption,
+    NoteOption,
+    SignOption,
+    StepsOption,
+    WeightsOption,
+)
 from hyperstyle.errors import BadStrength, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +27,8 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.latents import Inversion
-    from hyperstyle.pipeline import HyperStyle
+    from hyperstyle.pipeline import HyperStyle, TextEdit
+    from hyperstyle.recipes import Recipe
 
 INVERSION_SUFFIX = ".safetensors"
 REPORTED = ("identity", "perceptual", "l2", "ms_ssim", "psnr")
@@ -40,6 +50,8 @@ def register(app: typer.Typer) -> None:
             "edit photo.jpg -o smiling.png --set smile=2.0",
             'edit face.safetensors -o bearded.png --text "a face with a beard=1.5" --set age=-1',
             "edit photo.jpg -o whole_photo.png --set smile=1 --paste-back",
+            "edit photo.jpg -o smiling.png --set smile=2.0 --save-recipe look.hyperstyle.json",
+            "edit other.jpg -o other_smiling.png --recipe look.hyperstyle.json",
             "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
@@ -129,7 +141,10 @@ def invert(
 
 def edit(
     source: Annotated[
-        Path, typer.Argument(help="A photo, or a face saved by invert.", metavar="PHOTO|FACE.safetensors")
+        Path,
+        typer.Argument(
+            help="A photo, a face saved by invert, or a recipe with a face in it.", metavar="PHOTO|FACE|RECIPE"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The edited picture.", metavar="OUT.png")],
     settings: Annotated[
@@ -143,8 +158,9 @@ def edit(
         bool, typer.Option("--paste-back", help="Put the edited face back into the whole photo.")
     ] = False,
     offset_strength: Annotated[
-        float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 (the default) all of it."),
+    ] = None,
     generator: Annotated[
         Path | None,
         typer.Option(
@@ -156,6 +172,23 @@ def edit(
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
+    recipe_file: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="Take edits and settings from this file, or from a PNG.", metavar="FILE"),
+    ] = None,
+    save_recipe: Annotated[
+        Path | None,
+        typer.Option("--save-recipe", help="Also save edits and settings.", metavar="NAME.hyperstyle.json"),
+    ] = None,
+    with_face: Annotated[
+        bool,
+        typer.Option(
+            "--with-face", help="For --save-recipe: with the rebuilt face, so that it draws this very picture."
+        ),
+    ] = False,
+    note: NoteOption = True,
+    mark: MarkOption = False,
+    sign: SignOption = False,
     steps: StepsOption = None,
     face: FaceOption = "largest",
     domain: DomainOption = "portraits",
@@ -163,24 +196,46 @@ def edit(
     device: DeviceOption = "auto",
 ) -> None:
     """Change a face with sliders and words, and save the picture."""
-    from hyperstyle.images import open_photo, save_picture
+    from hyperstyle.images import open_photo
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
+    from hyperstyle.provenance import can_note, check_signable, save_edited
+    from hyperstyle.recipes import SUFFIX, Recipe
 
     edits = dict(_parse_setting(word) for word in settings or [])
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
     if disentanglement is not None:
         prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
     wanted = shared.parse_one_face(face)
-    saved = source.suffix.lower() == INVERSION_SUFFIX
+    is_recipe = source.name.lower().endswith(SUFFIX)
+    saved = is_recipe or source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
-    shared.check_folder(out)
+    if is_recipe and recipe_file is not None:
+        raise UsageError("A recipe is given twice; leave out --recipe, or give it a photo.")
+    recipe_file = source if is_recipe else recipe_file
+    if recipe_file is not None and (edits or prompts or {offset_strength, disentanglement} != {None}):
+        raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
+    _check_results(out, save_recipe, with_face, generator)
+    if sign:
+        check_signable(out)
+    if note and not can_note(out):
+        print(
+            f"Note: {out.suffix} files cannot say that a picture is AI-edited; .png, .jpg and .webp can.",
+            file=sys.stderr,
+        )
 
-    inversion = Inversion.load(source) if saved else None
+    read = None if recipe_file is None else Recipe.load(recipe_file)
+    inversion = None
+    if saved:
+        inversion = Inversion.load(source) if read is None or not is_recipe else read.inversion
+        if inversion is None:
+            raise UsageError(f"The recipe {source} holds no face; give a photo, and the recipe with --recipe.")
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
-    pipeline.check_edits(edits, prompts, offset_strength)
+    recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
+    recipe = recipe if steps is None else replace(recipe, steps=steps)
+    pipeline.check_recipe(recipe)
     fine_tuned = None
     if generator is not None:
         from hyperstyle.weights.fine_tuned import load_fine_tuned
@@ -191,17 +246,48 @@ def edit(
         with shared.progress("finding the face"):
             aligned = pipeline.align(photo, wanted)
         _print_warnings(aligned)
-        inversion, _ = rebuild(pipeline, aligned, steps)
+        inversion, _ = rebuild(pipeline, aligned, recipe.steps)
     with shared.progress("drawing"):
         if fine_tuned is None:
-            picture = pipeline.render(inversion, edits, prompts, offset_strength)
+            picture = pipeline.render_recipe(recipe, inversion)
         else:
-            picture = pipeline.stylise(inversion, fine_tuned, edits, prompts, offset_strength)
+            picture = pipeline.stylise(
+                inversion, fine_tuned, recipe.active_edits, recipe.active_text, recipe.offset_strength
+            )
         if paste_back:
             assert photo is not None
             picture = pipeline.paste_back(photo, aligned, picture)
-    save_picture(picture, out)
+    save_edited(picture, out, "composite" if paste_back else "generated", note, mark, sign)
     print(out)
+    if save_recipe is not None:
+        replace(recipe, inversion=inversion if with_face else None).save(save_recipe)
+        print(save_recipe)
+
+
+def _make_recipe(
+    pipeline: HyperStyle, edits: dict[str, float], prompts: list[TextEdit], offset_strength: float
+) -> Recipe:
+    """The recipe that the command line spells out."""
+    from hyperstyle.recipes import Recipe
+
+    pipeline.check_edits(edits, prompts, offset_strength)
+    return Recipe(pipeline.domain.name, edits, tuple(prompts), offset_strength=offset_strength)
+
+
+def _check_results(out: Path, save_recipe: Path | None, with_face: bool, generator: Path | None) -> None:
+    """Refuse results that could not be written, before any long work starts."""
+    from hyperstyle.recipes import SUFFIX
+
+    shared.check_folder(out)
+    if save_recipe is None:
+        if with_face:
+            raise UsageError("--with-face is for --save-recipe; add it, or save the face with the invert command.")
+        return
+    shared.check_folder(save_recipe)
+    if not save_recipe.name.lower().endswith(SUFFIX):
+        raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
+    if generator is not None:
+        raise UsageError("A recipe cannot hold another generator; leave out --save-recipe or --generator.")
 
 
 def rebuild(
