@@ -77,8 +77,13 @@ def find_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}; name one with photos.")
-    suffixes = {*Image.registered_extensions(), *OTHER_PHOTOS}
-    photos = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
+    readable = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    suffixes = readable.union(OTHER_PHOTOS)
+    try:
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be read: {error.strerror or error}.") from None
+    photos = [path for path in inside if path.suffix.lower() in suffixes]
     if not photos:
         raise UsageError(f"There is no picture in the folder {folder}; name one with photos.")
     return sorted(photos)

@@ -248,8 +248,9 @@ class Recipe:
                 content = file.read(MAX_BYTES + 1)
                 if content.startswith(_PNG_SIGNATURE):
                     content += file.read(MAX_PNG_BYTES)
-        except OSError as error:
-            raise BadRecipe(f"The recipe {path} cannot be read: {error.strerror or error}; check its name.") from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+            reason = getattr(error, "strerror", None) or error
+            raise BadRecipe(f"The recipe {path} cannot be read: {reason}; check its name.") from None
         if content.startswith(_PNG_SIGNATURE):
             return cls.from_png(content, domain, f"The picture {path}")
         return cls.from_json(content, domain, f"The file {path}")

@@ -31,7 +31,7 @@ def look(tmp_path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path, photo) -> Path:
-    """Two photos, three files that are none, and two that `batch` leaves alone."""
+    """Two photos, three files that are none, and others that `batch` leaves alone."""
     folder = tmp_path / "photos"
     folder.mkdir()
     shutil.copy(photo, folder / "a.png")
@@ -40,7 +40,9 @@ def folder(tmp_path, photo) -> Path:
     Image.new("RGB", (200, 200), (90, 120, 90)).save(folder / "nobody.png")
     (folder / "text.JPG").write_text("not a picture")
     (folder / "notes.txt").write_text("not for us")
+    (folder / "letter.pdf").write_text("not for us either")
     (folder / ".hidden.png").write_bytes(b"")
+    (folder / "inside.png").mkdir()
     return folder
 
 
@@ -73,6 +75,17 @@ def test_a_saved_recipe_draws_the_same_picture_again(run, tiny_folder, photo, fa
     assert run("edit", face, "-o", again, "--set", "smile=1", "--save-recipe", bare, "--domain", tiny_folder)[0] == 0
     assert Recipe.load(bare) == Recipe("tiny", {"smile": 1.0})
     assert bare.stat().st_size < 400  # never the photo, and no face unless asked for
+
+
+def test_a_picture_carries_its_recipe_on_request(run, tiny_folder, face, tmp_path):
+    out, again = tmp_path / "out.png", tmp_path / "again.png"
+    options = ("--set", "smile=1.5", "--embed-recipe", "--domain", tiny_folder)
+    assert run("edit", face, "-o", out, *options)[0] == 0
+    assert Recipe.load(out) == Recipe("tiny", {"smile": 1.5})
+    assert source_type(out) == SOURCE_TYPES["generated"]
+    assert run("edit", face, "-o", again, "--recipe", out, "--domain", tiny_folder)[0] == 0
+    assert open_photo(again).tobytes() == open_photo(out).tobytes()
+    refused(run("edit", face, "-o", tmp_path / "a.jpg", *options), 2, "Only PNG")
 
 
 def test_provenance_of_edits(run, tiny, tiny_folder, photo, face, tmp_path):

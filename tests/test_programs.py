@@ -26,6 +26,7 @@ import hyperstyle
 from hyperstyle.cli import main
 from hyperstyle.demo import create_demo, launch
 from hyperstyle.demo.mcp_tools import PATH, own_file
+from hyperstyle.editing import TextEdit
 from hyperstyle.errors import ExtraMissing, UsageError
 from hyperstyle.images import open_photo
 from hyperstyle.inversion import METHODS
@@ -151,6 +152,16 @@ def test_a_recipe_edits_as_its_values_do(client, here, talking):
     held = Recipe("tiny", {"smile": 2.0}, inversion=talking.invert(talking.align(here / "photo.jpg"), 1))
     alone = client.predict(recipe=json.loads(held.to_json()), api_name="/edit")
     assert open_photo(alone).tobytes() == talking.render_recipe(held).tobytes()
+
+
+def test_a_recipe_with_words_draws_the_same_picture(talking, here):
+    words = (TextEdit("a face with a beard", 2.0, 0.0), TextEdit("a smiling face", -1.0))
+    inversion = talking.invert(talking.align(here / "photo.jpg"), 1)
+    look = Recipe("tiny", {"age": 0.1}, words, text_off=frozenset({1}), inversion=inversion)
+    again = Recipe.from_json(look.to_json())
+    drawn = talking.render(inversion, {"age": 0.1}, words[:1])
+    assert talking.render_recipe(again).tobytes() == drawn.tobytes()
+    assert drawn.tobytes() != talking.render(inversion, {"age": 0.1}).tobytes()
 
 
 def test_a_reconstruction_says_that_it_is_generated(client, here):

@@ -261,6 +261,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         Recipe.load(tmp_path / "absent")
     with pytest.raises(BadRecipe, match="cannot be read"):
         Recipe.load(tmp_path)
+    with pytest.raises(BadRecipe, match="cannot be read"):
+        Recipe.load("a\0b")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(256)))
     with pytest.raises(BadRecipe, match="not a recipe"):
         Recipe.load(tmp_path / "photo.jpg")

@@ -183,8 +183,11 @@ def edit(
     with_face: Annotated[
         bool,
         typer.Option(
-            "--with-face", help="For --save-recipe: with the rebuilt face, so that it draws this very picture."
+            "--with-face", help="Put the rebuilt face into the saved recipe: it then draws this very picture."
         ),
+    ] = False,
+    embed_recipe: Annotated[
+        bool, typer.Option("--embed-recipe", help="Also put the recipe into the picture itself, a PNG.")
     ] = False,
     note: NoteOption = True,
     mark: MarkOption = False,
@@ -200,7 +203,7 @@ def edit(
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
     from hyperstyle.provenance import can_note, check_signable, save_edited
-    from hyperstyle.recipes import SUFFIX, Recipe
+    from hyperstyle.recipes import PNG_KEYWORD, SUFFIX, Recipe
 
     edits = dict(_parse_setting(word) for word in settings or [])
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
@@ -216,7 +219,7 @@ def edit(
     recipe_file = source if is_recipe else recipe_file
     if recipe_file is not None and (edits or prompts or {offset_strength, disentanglement} != {None}):
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
-    _check_results(out, save_recipe, with_face, generator)
+    _check_results(out, save_recipe, embed_recipe, with_face, generator)
     if sign:
         check_signable(out)
     if note and not can_note(out):
@@ -257,10 +260,13 @@ def edit(
         if paste_back:
             assert photo is not None
             picture = pipeline.paste_back(photo, aligned, picture)
-    save_edited(picture, out, "composite" if paste_back else "generated", note, mark, sign)
+    look = replace(recipe, inversion=inversion if with_face else None)
+    if save_recipe is not None:
+        look.save(save_recipe)
+    texts = {PNG_KEYWORD: look.to_json()} if embed_recipe else {}
+    save_edited(picture, out, "composite" if paste_back else "generated", note, mark, sign, texts)
     print(out)
     if save_recipe is not None:
-        replace(recipe, inversion=inversion if with_face else None).save(save_recipe)
         print(save_recipe)
 
 
@@ -274,20 +280,25 @@ def _make_recipe(
     return Recipe(pipeline.domain.name, edits, tuple(prompts), offset_strength=offset_strength)
 
 
-def _check_results(out: Path, save_recipe: Path | None, with_face: bool, generator: Path | None) -> None:
+def _check_results(
+    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
+) -> None:
     """Refuse results that could not be written, before any long work starts."""
     from hyperstyle.recipes import SUFFIX
 
     shared.check_folder(out)
-    if save_recipe is None:
+    if save_recipe is None and not embed_recipe:
         if with_face:
-            raise UsageError("--with-face is for --save-recipe; add it, or save the face with the invert command.")
+            raise UsageError("--with-face is for a saved recipe; add --save-recipe, or save the face with `invert`.")
         return
-    shared.check_folder(save_recipe)
-    if not save_recipe.name.lower().endswith(SUFFIX):
-        raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
+    if embed_recipe and out.suffix.lower() != ".png":
+        raise UsageError("Only PNG pictures can hold a recipe; end the name of --out in .png.")
+    if save_recipe is not None:
+        shared.check_folder(save_recipe)
+        if not save_recipe.name.lower().endswith(SUFFIX):
+            raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
     if generator is not None:
-        raise UsageError("A recipe cannot hold another generator; leave out --save-recipe or --generator.")
+        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator.")
 
 
 def rebuild(
