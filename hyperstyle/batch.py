@@ -57,16 +57,23 @@ class Settings:
         recipe: The edits; a face in it is not used.
         face: Which face of each photo, as in `HyperStyle.align`.
         paste_back: Put the face back into the photo; otherwise the result is the face alone.
+        saved_as: How the pictures are saved, in words that only need to differ where that differs.
     """
 
     recipe: Recipe
     face: int | Literal["largest"] = "largest"
     paste_back: bool = False
+    saved_as: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As kept beside the results."""
         recipe = json.loads(self.recipe.without_face().to_json())
-        return {"recipe": recipe, "face": self.face, "paste_back": self.paste_back}
+        return {
+            "recipe": recipe,
+            "face": self.face,
+            "paste_back": self.paste_back,
+            "saved_as": list(self.saved_as),
+        }
 
 
 def find_photos(folder: Path) -> list[Path]:
@@ -172,7 +179,8 @@ def process(
         except HyperStyleError as error:
             yield Row(photo.name, "failed", message=str(error))
         except Exception as error:
-            log.error("The photo %s could not be edited", photo, exc_info=error)
+            # Not an error for the log, which without any settings would show the person a traceback.
+            log.info("The photo %s could not be edited", photo, exc_info=error)
             what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             yield Row(photo.name, "failed", message=f"Sorry, something unexpected went wrong ({what}).")
         else:

@@ -174,7 +174,8 @@ def test_batch_edits_every_photo_and_names_the_bad_ones(run, tiny, tiny_folder, 
     assert (code, shown, err) == (0, f"{out}  (1 done, 1 finished earlier, 0 failed)\n", "")
 
     # Another recipe, or other options, never mix with these.
-    refused(run("batch", folder, *options, "--paste-back"), 2, "another recipe or other options", "--again")
+    for other in ("--paste-back", "--mark", "--no-provenance"):
+        refused(run("batch", folder, *options, other), 2, "another recipe or other options", "--again")
     code, shown, _ = run("batch", folder, *options, "--paste-back", "--again")
     assert (code, shown) == (0, f"{out}  (2 done, 0 finished earlier, 0 failed)\n")
     assert source_type(out / "b.png") == SOURCE_TYPES["composite"]
@@ -204,7 +205,7 @@ def test_an_interrupted_batch_goes_on_and_leaves_nothing_half(run, tiny_folder, 
     assert shown == f"{out}  (1 done, 1 finished earlier, 3 failed)\n"
 
 
-def test_a_surprise_is_a_row_too(run, tiny_folder, folder, look, tmp_path, monkeypatch):
+def test_a_surprise_is_a_row_too(run, tiny_folder, folder, look, tmp_path, monkeypatch, caplog):
     def surprise(*_args: object) -> None:
         raise ZeroDivisionError("over\nzero")
 
@@ -213,6 +214,7 @@ def test_a_surprise_is_a_row_too(run, tiny_folder, folder, look, tmp_path, monke
     options = ("--recipe", look, "-o", tmp_path / "out", "--report", table, "--domain", tiny_folder)
     assert run("batch", folder, *options)[0] == 1
     assert report(table)["a.png"]["message"].startswith("Sorry, something unexpected went wrong (ZeroDivisionError")
+    assert not caplog.records  # nothing that a program without settings for its log would show
 
 
 def test_photos_of_one_name_do_not_meet(tmp_path):
