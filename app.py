@@ -1,4 +1,4 @@
-"""Build the page and serve it: `python app.py [--domain NAME|FOLDER] [--device D] [--host H] [--port P]`.
+"""Build the page and serve it: `python app.py [--domain NAME|FOLDER] [--device D] [--host H] [--port P] [--mcp]`.
 
 Importing this file loads nothing; running it (what a Space does too) loads the domain and serves the page.
 """
@@ -26,6 +26,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 on a Space)")
     parser.add_argument("--port", type=int, help="port to listen on (default: $GRADIO_SERVER_PORT, $PORT or 7860)")
+    parser.add_argument("--mcp", action="store_true", help="also offer the endpoints as tools to MCP clients")
     return parser.parse_args(arguments)
 
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         get_weights(options.domain, options.weights, host, port)
         pipeline = load(options.domain, options.device, options.weights)
 
-        serve(create_demo(pipeline), host, port)
+        serve(create_demo(pipeline), host, port, options.mcp)
     except HyperStyleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

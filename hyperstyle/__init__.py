@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from hyperstyle.domains import list_domains
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import HyperStyle, TextEdit, list_edits, load
+    from hyperstyle.recipes import Recipe
 
 __version__ = "0.1.0"
-__all__ = ["HyperStyle", "Inversion", "TextEdit", "list_domains", "list_edits", "load"]
+__all__ = ["HyperStyle", "Inversion", "Recipe", "TextEdit", "list_domains", "list_edits", "load"]
 
 _HOMES = {
     "HyperStyle": "hyperstyle.pipeline",
     "Inversion": "hyperstyle.latents",
+    "Recipe": "hyperstyle.recipes",
     "TextEdit": "hyperstyle.pipeline",
     "list_domains": "hyperstyle.domains",
     "list_edits": "hyperstyle.pipeline",

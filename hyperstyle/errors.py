@@ -83,6 +83,10 @@ class ShapeMismatch(HyperStyleError):
 # Edits
 
 
+class BadRecipe(HyperStyleError):
+    """A file, a link or a picture that is no recipe, or one that is damaged, too large or of a later version."""
+
+
 class UnknownEdit(UsageError):
     """No edit of that name in the domain; the message suggests the nearest."""
 
@@ -117,6 +121,10 @@ class DeviceMissing(UsageError):
 
 class CannotWrite(HyperStyleError):
     """A result could not be saved: disk full, no permission, no such folder."""
+
+
+class ExtraMissing(HyperStyleError):
+    """A feature needs an optional package that is not installed."""
 
 
 class BrowserMissing(HyperStyleError):

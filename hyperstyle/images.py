@@ -13,11 +13,13 @@ import os
 import threading
 import uuid
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 
 from hyperstyle.errors import CannotWrite, HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
@@ -28,8 +30,10 @@ MAX_FILE_BYTES = 64 * 2**20  # the largest JPEGs phones and cameras write stay u
 MAX_PIXELS = 80_000_000  # 240 MB once decoded, above any ordinary camera; below Pillow's own alarm at 89 million
 BACKGROUND = (255, 255, 255)  # behind transparent parts: what a browser shows
 JPEG_QUALITY = 95  # no visible loss; higher only makes files larger
+XMP_FORMATS = ("PNG", "JPEG", "WEBP")
 
 _ORIENTATION_TAG = 0x0112
+_PNG_XMP = "XML:com.adobe.xmp"  # keyword of the iTXt chunk with the packet (XMP specification, part 3, 1.1.5)
 _UPRIGHT = {  # EXIF orientation -> what makes the picture upright (EXIF 2.3, section 4.6.4)
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -124,38 +128,76 @@ def to_photo(tensor: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
-def save_picture(picture: Image.Image, path: str | Path) -> None:
+def save_picture(
+    picture: Image.Image,
+    path: str | Path,
+    xmp: str = "",
+    texts: Mapping[str, str] | None = None,
+    finish: Callable[[bytes], bytes] | None = None,
+) -> None:
     """Save a picture so that the file is either complete or not there at all.
 
     Args:
         picture: What to save; transparency is laid over white where the format has none.
         path: Where to; the suffix chooses the format (.png, .jpg, .webp, ...). An existing file is replaced.
+        xmp: An XMP packet to put into the file; formats other than those of `XMP_FORMATS` cannot hold one.
+        texts: Named texts to put into the file; only PNG can hold them.
+        finish: Turns the encoded file into the one that is written, as signing does.
 
     Raises:
-        UsageError: The suffix names no format that can be written.
+        UsageError: The suffix names no format that can be written, or it cannot hold the `xmp` or the `texts`.
         CannotWrite: Disk full, no permission, no such folder.
     """
     path = Path(path)
-    file_format = Image.registered_extensions().get(path.suffix.lower())
-    if file_format is None or file_format not in Image.SAVE:
-        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
-        raise UsageError(f"Pictures cannot be saved as {named}; end the file name in .png, .jpg or .webp.")
-    options: dict[str, int] = {}
+    file_format = picture_format(path)
+    options: dict[str, Any] = {}
     if file_format == "JPEG":
         options = {"quality": JPEG_QUALITY, "subsampling": 0}
         picture = picture if picture.mode in ("RGB", "L", "CMYK") else _over_background(picture)
     elif file_format == "WEBP":
         options = {"quality": JPEG_QUALITY}
+    options |= _metadata(file_format, path, xmp, texts or {})
     part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
     try:
         with part.open("xb") as file:
-            picture.save(file, format=file_format, **options)
+            if finish is None:
+                picture.save(file, format=file_format, **options)
+            else:
+                encoded = io.BytesIO()
+                picture.save(encoded, format=file_format, **options)
+                file.write(finish(encoded.getvalue()))
         os.replace(part, path)
     except OSError as error:
         raise CannotWrite(f"'{path}' could not be written: {_write_problem(error, path)}.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()  # already gone when all went well
+
+
+def picture_format(path: Path) -> str:
+    """Name, as Pillow spells it, of the format in which a picture of this name is saved.
+
+    Raises:
+        UsageError: The suffix names no format that can be written.
+    """
+    file_format = Image.registered_extensions().get(path.suffix.lower())
+    if file_format is None or file_format not in Image.SAVE:
+        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
+        raise UsageError(f"Pictures cannot be saved as {named}; end the file name in .png, .jpg or .webp.")
+    return file_format
+
+
+def _metadata(file_format: str, path: Path, xmp: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Options with which Pillow writes metadata."""
+    if (xmp and file_format not in XMP_FORMATS) or (texts and file_format != "PNG"):
+        formats = ".png" if texts else ".png, .jpg or .webp"
+        raise UsageError(f"'{path.suffix}' files cannot hold this metadata; end the file name in {formats}.")
+    if file_format == "PNG" and (xmp or texts):
+        info = PngImagePlugin.PngInfo()
+        for name, text in {**({_PNG_XMP: xmp} if xmp else {}), **texts}.items():
+            info.add_itxt(name, text)
+        return {"pnginfo": info}
+    return {"xmp": xmp.encode("utf-8")} if xmp else {}
 
 
 def _open(data: bytes, what: str) -> Image.Image:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hyperstyle.errors import ForeignWeights, ShapeMismatch, WeightsCorrupt, WrongDomain
-from hyperstyle.tensor_file import read_tensors, write_tensors
+from hyperstyle.tensor_file import decode_tensors, encode_tensors, read_tensors, write_tensors
 
 Styles = tuple[Tensor, ...]
 """One (B, in_channels) tensor per generator layer, in table order."""
@@ -133,6 +133,14 @@ class Inversion:
         Raises:
             CannotWrite: The folder is missing, not writable, or the disk is full.
         """
+        write_tensors(path, *self._packed())
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes, for where there is no file."""
+        return encode_tensors(*self._packed())
+
+    def _packed(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Tensors and header of the file."""
         first = self.w_plus[:, :1]
         one = torch.equal(self.w_plus, first.expand_as(self.w_plus))
         tensors = {
@@ -147,7 +155,7 @@ class Inversion:
             "steps": str(self.steps),
             "rows": str(self.w_plus.shape[1]),
         }
-        write_tensors(path, tensors, header)
+        return tensors, header
 
     @classmethod
     def load(cls, path: str | Path, domain: str | None = None) -> Inversion:
@@ -163,20 +171,36 @@ class Inversion:
             ForeignWeights: The file is not a saved inversion, or of a later version.
             WrongDomain: The inversion belongs to another domain.
         """
-        tensors, header = read_tensors(path)
+        return cls._unpack(*read_tensors(path), f"The file {path}", domain)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, what: str = "The saved face") -> Inversion:
+        """Read what `to_bytes` made; raises as `load` does.
+
+        Args:
+            content: A saved inversion.
+            what: Start of the sentence if it cannot be read.
+        """
+        return cls._unpack(*decode_tensors(content, what), what)
+
+    @classmethod
+    def _unpack(
+        cls, tensors: dict[str, Tensor], header: dict[str, str], what: str, domain: str | None = None
+    ) -> Inversion:
+        """Understand a file's tensors and header; `what` starts the sentence if they make no sense."""
         if header.get("format") != FORMAT:
-            raise ForeignWeights(f"The file {path} is not a saved face; make one with `invert`.")
+            raise ForeignWeights(f"{what} is not a saved face; make one with `invert`.")
         if header.get("version") not in READABLE:
             raise ForeignWeights(
-                f"The file {path} was saved in version {header.get('version')} of the format, and only versions up to "
+                f"{what} was saved in version {header.get('version')} of the format, and only versions up to "
                 f"{VERSION} are understood; update this program or invert the photo again."
             )
         made_in = header.get("domain", "")
         if domain is not None and made_in != domain:
-            raise WrongDomain(f"The file {path} holds a face of the domain '{made_in}', not of '{domain}'.")
+            raise WrongDomain(f"{what} holds a face of the domain '{made_in}', not of '{domain}'.")
         steps = header.get("steps", "")
         if "w_plus" not in tensors or not re.fullmatch("[0-9]{1,6}", steps):
-            raise WeightsCorrupt(f"The file {path} lacks its latent or its number of steps; invert the photo again.")
+            raise WeightsCorrupt(f"{what} lacks its latent or its number of steps; invert the photo again.")
         codes = {
             name.removeprefix(CODE_PREFIX): tensor for name, tensor in tensors.items() if name.startswith(CODE_PREFIX)
         }
@@ -191,7 +215,7 @@ class Inversion:
         try:
             return cls(w_plus, codes, int(steps), made_in, offsets)
         except ShapeMismatch as error:
-            raise WeightsCorrupt(f"The file {path} cannot be used: {error}") from error
+            raise WeightsCorrupt(f"{what} cannot be used: {error}") from error
 
 
 def _settle(tensor: Tensor) -> Tensor:

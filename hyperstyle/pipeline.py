@@ -41,6 +41,7 @@ from hyperstyle.models.precision import fast_dtype
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
+from hyperstyle.recipes import Recipe
 from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
@@ -334,6 +335,39 @@ class HyperStyle:
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
         return to_photo(self.draw(inversion, edits, text, offset_strength, resolution))
+
+    def render_recipe(
+        self, recipe: Recipe, inversion: Inversion | None = None, resolution: int | None = None
+    ) -> Image.Image:
+        """Draw a face as a recipe says.
+
+        Args:
+            recipe: Made in this domain.
+            inversion: The face; None for the one in the recipe, which gives the picture it was made from.
+            resolution: As in `render`.
+
+        Raises:
+            WrongDomain: The recipe belongs to another domain.
+            UsageError: There is no face, neither given nor in the recipe (also what `render` raises).
+        """
+        self.check_recipe(recipe)
+        face = recipe.inversion if inversion is None else inversion
+        if face is None:
+            raise UsageError("This recipe holds no face of its own; give it a photo, or a face saved by `invert`.")
+        return self.render(face, recipe.active_edits, recipe.active_text, recipe.offset_strength, resolution)
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse a recipe that `render_recipe` would refuse, before any work is put into a face.
+
+        Raises:
+            WrongDomain: It belongs to another domain (also what `check_edits` raises).
+        """
+        if recipe.domain != self.domain.name:
+            raise WrongDomain(
+                f"This recipe was made in the domain '{recipe.domain}', but '{self.domain.name}' is loaded; "
+                f"load '{recipe.domain}' or make a new recipe here."
+            )
+        self.check_edits(recipe.active_edits, recipe.active_text, recipe.offset_strength)
 
     def draw(
         self,

@@ -5,13 +5,14 @@ Weights and saved faces are both such files; this module knows neither.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from hyperstyle.errors import CannotWrite, ForeignWeights, WeightsCorrupt, WeightsMissing
@@ -43,8 +44,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
         CannotWrite: The folder is missing, not writable, or the disk is full.
     """
     path = Path(path)
-    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save(ready, dict(metadata))
+    content = encode_tensors(tensors, metadata)
     temporary: str | None = None
     try:
         # In the same folder, because only a rename inside one file system is atomic.
@@ -58,6 +58,30 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
             os.unlink(temporary)
         reason = error.strerror or str(error)
         raise CannotWrite(f"Could not write {path}: {reason}; choose another folder or free some space.") from error
+
+
+def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Make the contents of a file; arguments as in `write_tensors`."""
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return save(ready, dict(metadata))
+
+
+def decode_tensors(content: bytes, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the contents of a file, as `read_tensors` does.
+
+    Args:
+        content: From `encode_tensors`, or what somebody sent as such.
+        what: Start of the sentence if it cannot be read, for example "The face in this recipe".
+
+    Raises:
+        WeightsCorrupt: It is not a safetensors file, or damaged.
+    """
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise WeightsCorrupt(f"{what} is damaged or cut short; get it again from where it was saved.") from error
+    return tensors, dict(header.get("__metadata__") or {})
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -24,7 +24,7 @@ from hyperstyle.cli import main
 from hyperstyle.latents import Inversion
 from hyperstyle.weights.fine_tuned import load_fine_tuned
 
-COMMANDS = ("align", "invert", "edit", "domains", "edits", "train", "evaluate", "benchmark")
+COMMANDS = ("align", "invert", "edit", "batch", "domains", "edits", "train", "evaluate", "benchmark")
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ LAYERS = {
     "tensor_file": -1,
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
-    **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics"), 2),
-    **dict.fromkeys(("inversion", "published", "previews"), 3),
+    **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "provenance"), 2),
+    **dict.fromkeys(("inversion", "published", "previews", "recipes"), 3),
     "pipeline": 4,
-    **dict.fromkeys(("demo", "benchmark", "evaluation", "training"), 5),
+    **dict.fromkeys(("demo", "batch", "benchmark", "evaluation", "training"), 5),
     "cli": 6,
     **dict.fromkeys(("__main__", "app"), 7),
 }
@@ -50,6 +50,8 @@ CORE = (
     "weights.files",
     "weights.load",
     "metrics",
+    "provenance",
+    "recipes",
     "pipeline",
 )
 SOURCES = [*sorted(PACKAGE.rglob("*.py")), ROOT / "app.py"]

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyperstyle.cli import shared
-from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsOption, WeightsOption
+from hyperstyle.cli.shared import (
+    DeviceOption,
+    DomainOption,
+    FaceOption,
+    MarkOption,
+    NoteOption,
+    SignOption,
+    StepsOption,
+    WeightsOption,
+)
 from hyperstyle.errors import BadStrength, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +28,8 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace, PasteOptions
     from hyperstyle.latents import Inversion
-    from hyperstyle.pipeline import HyperStyle
+    from hyperstyle.pipeline import HyperStyle, TextEdit
+    from hyperstyle.recipes import Recipe
 
 INVERSION_SUFFIX = ".safetensors"
 REPORTED = ("identity", "perceptual", "l2", "ms_ssim", "psnr")
@@ -42,6 +52,8 @@ def register(app: typer.Typer) -> None:
             'edit face.safetensors -o bearded.png --text "a face with a beard=1.5" --set age=-1',
             "edit photo.jpg -o whole_photo.png --set smile=1 --paste-back",
             "edit group.jpg -o smiles.png --set smile=1 --face all --paste-back --mask head --keep background,glasses",
+            "edit photo.jpg -o smiling.png --set smile=2.0 --save-recipe look.hyperstyle.json",
+            "edit other.jpg -o other_smiling.png --recipe look.hyperstyle.json",
             "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
@@ -131,7 +143,10 @@ def invert(
 
 def edit(
     source: Annotated[
-        Path, typer.Argument(help="A photo, or a face saved by invert.", metavar="PHOTO|FACE.safetensors")
+        Path,
+        typer.Argument(
+            help="A photo, a face saved by invert, or a recipe with a face in it.", metavar="PHOTO|FACE|RECIPE"
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The edited picture.", metavar="OUT.png")],
     settings: Annotated[
@@ -169,8 +184,9 @@ def edit(
         ),
     ] = None,
     offset_strength: Annotated[
-        float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 (the default) all of it."),
+    ] = None,
     generator: Annotated[
         Path | None,
         typer.Option(
@@ -182,6 +198,26 @@ def edit(
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
+    recipe_file: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="Take edits and settings from this file, or from a PNG.", metavar="FILE"),
+    ] = None,
+    save_recipe: Annotated[
+        Path | None,
+        typer.Option("--save-recipe", help="Also save edits and settings.", metavar="NAME.hyperstyle.json"),
+    ] = None,
+    with_face: Annotated[
+        bool,
+        typer.Option(
+            "--with-face", help="Put the rebuilt face into the saved recipe: it then draws this very picture."
+        ),
+    ] = False,
+    embed_recipe: Annotated[
+        bool, typer.Option("--embed-recipe", help="Also put the recipe into the picture itself, a PNG.")
+    ] = False,
+    note: NoteOption = True,
+    mark: MarkOption = False,
+    sign: SignOption = False,
     steps: StepsOption = None,
     face: Annotated[
         str,
@@ -197,15 +233,18 @@ def edit(
 ) -> None:
     """Change a face with sliders and words, and save the picture."""
     from hyperstyle.alignment import movement_warning
-    from hyperstyle.images import open_photo, save_picture
+    from hyperstyle.images import open_photo
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
+    from hyperstyle.provenance import can_note, check_signable, save_edited
+    from hyperstyle.recipes import PNG_KEYWORD, SUFFIX, Recipe
 
     edits = dict(_parse_setting(word) for word in settings or [])
     prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
     if disentanglement is not None:
         prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
-    saved = source.suffix.lower() == INVERSION_SUFFIX
+    is_recipe = source.name.lower().endswith(SUFFIX)
+    saved = is_recipe or source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
     if saved and keep:
@@ -213,12 +252,33 @@ def edit(
     pasting = {"shape": mask, "feather": feather, "colour_match": colour_match, "blend": blend}
     options = _paste_options(paste_back, pasting, keep)
     wanted = shared.parse_faces(face) if paste_back else shared.parse_one_face(face)
-    shared.check_folder(out)
+    if with_face and not isinstance(wanted, int) and wanted != "largest":
+        raise UsageError("--with-face saves one face; name one with --face, for example --face 0.")
+    if is_recipe and recipe_file is not None:
+        raise UsageError("A recipe is given twice; leave out --recipe, or give it a photo.")
+    recipe_file = source if is_recipe else recipe_file
+    if recipe_file is not None and (edits or prompts or {offset_strength, disentanglement} != {None}):
+        raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
+    _check_results(out, save_recipe, embed_recipe, with_face, generator)
+    if sign:
+        check_signable(out)
+    if note and not can_note(out):
+        print(
+            f"Note: {out.suffix} files cannot say that a picture is AI-edited; .png, .jpg and .webp can.",
+            file=sys.stderr,
+        )
 
-    inversion = Inversion.load(source) if saved else None
+    read = None if recipe_file is None else Recipe.load(recipe_file)
+    inversion = None
+    if saved:
+        inversion = Inversion.load(source) if read is None or not is_recipe else read.inversion
+        if inversion is None:
+            raise UsageError(f"The recipe {source} holds no face; give a photo, and the recipe with --recipe.")
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
-    pipeline.check_edits(edits, prompts, offset_strength)
+    recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
+    recipe = recipe if steps is None else replace(recipe, steps=steps)
+    pipeline.check_recipe(recipe)
     fine_tuned = None
     if generator is not None:
         from hyperstyle.weights.fine_tuned import load_fine_tuned
@@ -228,31 +288,42 @@ def edit(
     def draw(inversion: Inversion) -> Image.Image:
         with shared.progress("drawing"):
             if fine_tuned is None:
-                return pipeline.render(inversion, edits, prompts, offset_strength)
-            return pipeline.stylise(inversion, fine_tuned, edits, prompts, offset_strength)
+                return pipeline.render_recipe(recipe, inversion)
+            return pipeline.stylise(
+                inversion, fine_tuned, recipe.active_edits, recipe.active_text, recipe.offset_strength
+            )
 
+    percent = ""
     if inversion is not None:
-        save_picture(draw(inversion), out)
-        print(out)
-        return
-    assert photo is not None
-    with shared.progress("finding the faces" if isinstance(wanted, tuple) or wanted == "all" else "finding the face"):
-        found = pipeline.align_all(photo)
-    edited = []
-    for one in _chosen(found, wanted):
-        _print_warnings(one)
-        edited.append((one, draw(rebuild(pipeline, one, steps)[0]), options))
-    if not paste_back:
-        save_picture(_keep_regions(*edited[0]), out)
-        print(out)
-        return
-    for one, picture, _ in edited if options.keep else []:
-        _print_note(movement_warning(one, picture))
-    with shared.progress("putting it back"):
-        pasted = pipeline.paste_back_all(photo, edited)
-    save_picture(pasted.picture, out)
-    # Rounded down: 100% is said only of a photo of which not one pixel has changed.
-    print(f"{out}  ({int(pasted.unchanged_fraction * 1000) / 10:.1f}% of the photo's pixels are unchanged)")
+        picture = draw(inversion)
+    else:
+        assert photo is not None
+        several = isinstance(wanted, tuple) or wanted == "all"
+        with shared.progress("finding the faces" if several else "finding the face"):
+            found = pipeline.align_all(photo)
+        edited = []
+        for one in _chosen(found, wanted):
+            _print_warnings(one)
+            inversion, _ = rebuild(pipeline, one, recipe.steps)
+            edited.append((one, draw(inversion), options))
+        if paste_back:
+            for one, drawn, _ in edited if options.keep else []:
+                _print_note(movement_warning(one, drawn))
+            with shared.progress("putting it back"):
+                pasted = pipeline.paste_back_all(photo, edited)
+            picture = pasted.picture
+            # Rounded down: 100% is said only of a photo of which not one pixel has changed.
+            percent = f"  ({int(pasted.unchanged_fraction * 1000) / 10:.1f}% of the photo's pixels are unchanged)"
+        else:
+            picture = _keep_regions(*edited[0])
+    look = replace(recipe, inversion=inversion if with_face else None)
+    if save_recipe is not None:
+        look.save(save_recipe)
+    texts = {PNG_KEYWORD: look.to_json()} if embed_recipe else {}
+    save_edited(picture, out, "composite" if paste_back or options.keep else "generated", note, mark, sign, texts)
+    print(out, percent, sep="")
+    if save_recipe is not None:
+        print(save_recipe)
 
 
 def _paste_options(paste_back: bool, pasting: dict[str, Any], keep: str | None) -> PasteOptions:
@@ -289,6 +360,37 @@ def _keep_regions(face: AlignedFace, picture: Image.Image, options: PasteOptions
     locked = lock_regions(face, picture, options.keep)
     _print_note(locked.warning)
     return locked.picture
+
+
+def _make_recipe(
+    pipeline: HyperStyle, edits: dict[str, float], prompts: list[TextEdit], offset_strength: float
+) -> Recipe:
+    """The recipe that the command line spells out."""
+    from hyperstyle.recipes import Recipe
+
+    pipeline.check_edits(edits, prompts, offset_strength)
+    return Recipe(pipeline.domain.name, edits, tuple(prompts), offset_strength=offset_strength)
+
+
+def _check_results(
+    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
+) -> None:
+    """Refuse results that could not be written, before any long work starts."""
+    from hyperstyle.recipes import SUFFIX
+
+    shared.check_folder(out)
+    if save_recipe is None and not embed_recipe:
+        if with_face:
+            raise UsageError("--with-face is for a saved recipe; add --save-recipe, or save the face with `invert`.")
+        return
+    if embed_recipe and out.suffix.lower() != ".png":
+        raise UsageError("Only PNG pictures can hold a recipe; end the name of --out in .png.")
+    if save_recipe is not None:
+        shared.check_folder(save_recipe)
+        if not save_recipe.name.lower().endswith(SUFFIX):
+            raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
+    if generator is not None:
+        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator.")
 
 
 def rebuild(

@@ -39,6 +39,21 @@ StepsOption = Annotated[
     int | None,
     typer.Option("--steps", help="Refinement steps; 0 is the encoder alone, default is the domain's own.", metavar="N"),
 ]
+NoteOption = Annotated[
+    bool,
+    typer.Option(
+        "--provenance/--no-provenance", help="Say in the file's metadata that the picture is AI-edited (IPTC, XMP)."
+    ),
+]
+MarkOption = Annotated[
+    bool, typer.Option("--mark", help="Also write 'AI-edited' into a corner of the picture, for everybody to see.")
+]
+SignOption = Annotated[
+    bool,
+    typer.Option(
+        "--sign", help="Also add a C2PA manifest, signed with a certificate made here: nobody vouches for it."
+    ),
+]
 
 
 def examples(*lines: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,16 @@ import gradio as gr
 from PIL import Image
 
 from hyperstyle.demo import texts
+from hyperstyle.demo.comparing import likeness
 from hyperstyle.demo.widgets import photo_input
 from hyperstyle.editing import TextEdit
 from hyperstyle.errors import HyperStyleError, UsageError
-from hyperstyle.images import open_photo
+from hyperstyle.images import open_photo, to_photo
+from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import choose_face
+from hyperstyle.provenance import Source, save_edited
+from hyperstyle.recipes import Recipe
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -26,9 +31,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EDITS_TYPE = {"type": "object", "additionalProperties": {"type": "number"}}
+PROMPTS_TYPE = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"prompt": {"type": "string"}, "strength": {"type": "number"}},
+        "required": ["prompt"],
+    },
+}
+RECIPE_TYPE = {"type": "object", "additionalProperties": True}
+METHODS_TYPE = {"type": "array", "items": {"type": "string"}}
+
 
 class Endpoints:
-    """The three endpoints over one pipeline; safe to share between threads.
+    """The endpoints over one pipeline; safe to share between threads.
+
+    The names, types and descriptions of the methods' arguments are what programs see, so each is one line.
 
     Args:
         pipeline: The loaded domain.
@@ -37,8 +56,13 @@ class Endpoints:
     def __init__(self, pipeline: HyperStyle) -> None:
         self.pipeline = pipeline
 
-    def align(self, photo: str | None, face: str = "largest") -> tuple[Image.Image, dict[str, Any]]:
-        """Cut a face out; the report lists every face found."""
+    def align(self, photo: str | None = None, face: str = "largest") -> tuple[Image.Image, dict[str, Any]]:
+        """Cut a face out; the report lists every face found.
+
+        Args:
+            photo: The photo, JPEG, PNG or WebP; a tool takes its address or a data URI.
+            face: Which face: "largest", or a number counted from 0 in order of size.
+        """
         with plain_errors():
             picture = open_photo(_given(photo))
             faces = self.pipeline.align_all(picture)
@@ -47,12 +71,17 @@ class Endpoints:
             return chosen.picture, {"chosen": chosen.index, "faces": [_report(found) for found in faces]}
 
     def invert(
-        self, photo: str | None, face: str = "largest", steps: float | None = None
-    ) -> Iterator[tuple[Image.Image, dict[str, Any], str]]:
+        self, photo: str | None = None, face: str = "largest", steps: float | None = None
+    ) -> Iterator[tuple[str, dict[str, Any], str]]:
         """Rebuild a face; the report is the command line's.
 
+        Args:
+            photo: The photo, JPEG, PNG or WebP; a tool takes its address or a data URI.
+            face: Which face: "largest", or a number counted from 0 in order of size.
+            steps: Refinement steps, 0 to 20; left out, the number that suits the domain.
+
         Yields:
-            Once: the reconstruction, the report and the inversion's file, which exists until the iterator goes on.
+            Once: the reconstruction, the report and the inversion's file; both files exist until the iterator goes on.
         """
         with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
             chosen = self._choose(photo, face)
@@ -64,52 +93,139 @@ class Endpoints:
             report = {"encoder": measured[0], "steps": measured[1:]}
             path = Path(folder) / "face.safetensors"
             inversion.save(path)
-            yield self.pipeline.render(inversion), report, str(path)
+            yield _saved(self.pipeline.render(inversion), Path(folder) / "rebuilt.png"), report, str(path)
 
     def edit(
         self,
-        photo: str | None,
-        inversion: str | None,
-        edits: dict[str, float] | None,
-        prompts: list[dict[str, Any]] | None,
+        photo: str | None = None,
+        inversion: str | None = None,
+        edits: dict[str, float] | None = None,
+        prompts: list[dict[str, Any]] | None = None,
         offset_strength: float = 1.0,
         face: str = "largest",
         steps: float | None = None,
         paste_back: bool = False,
-    ) -> Image.Image:
-        """Edit a face, optionally inside its photo."""
-        with plain_errors():
-            if photo is None and inversion is None:
+        recipe: dict[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Edit a face, optionally inside its photo.
+
+        Args:
+            photo: The photo, JPEG, PNG or WebP; a tool takes its address or a data URI. Or give an inversion.
+            inversion: A face that `invert` returned, in place of the photo.
+            edits: Strength by edit name, such as {"smile": 1.5}; 0 changes nothing, negative does the opposite.
+            prompts: Words, such as [{"prompt": "a face with a beard", "strength": 1.0}].
+            offset_strength: How much of the refinement to use, 0 none, 1 all of it.
+            face: Which face: "largest", or a number counted from 0 in order of size.
+            steps: Refinement steps, 0 to 20; left out, the number that suits the domain.
+            paste_back: Return the whole photo with the edited face in it, instead of the face alone.
+            recipe: A saved recipe in place of `edits`, `prompts` and `offset_strength`; its face needs no photo.
+
+        Yields:
+            Once: the picture's file, which exists until the iterator goes on; it says that it is AI-edited.
+        """
+        with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
+            look = self._recipe(recipe, edits, prompts, offset_strength)
+            if photo is None and inversion is None and look.inversion is None:
                 raise UsageError(texts.API_NOTHING_GIVEN)
             if paste_back and (photo is None or inversion is not None):
                 raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
-            strengths, words = _edits(edits), _prompts(prompts)
-            if inversion is not None:
-                return self.pipeline.render(Inversion.load(inversion), strengths, words, offset_strength)
+            self.pipeline.check_recipe(look)
+            path = Path(folder) / "edited.png"
+            if inversion is not None or photo is None:
+                given = look.inversion if inversion is None else Inversion.load(inversion)
+                yield _saved(self.pipeline.render_recipe(look, given), path)
+                return
             chosen = self._choose(photo, face)
-            rebuilt = self.pipeline.invert(chosen, _steps(steps))
-            picture = self.pipeline.render(rebuilt, strengths, words, offset_strength)
-            return self.pipeline.paste_back(open_photo(_given(photo)), chosen, picture) if paste_back else picture
+            rebuilt = self.pipeline.invert(chosen, look.steps if steps is None else _steps(steps))
+            picture = self.pipeline.render_recipe(look, rebuilt)
+            if not paste_back:
+                yield _saved(picture, path)
+                return
+            yield _saved(self.pipeline.paste_back(open_photo(photo), chosen, picture), path, "composite")
+
+    def compare(
+        self, photo: str | None = None, methods: list[str] | None = None, face: str = "largest"
+    ) -> Iterator[tuple[list[dict[str, Any]], list[tuple[str, str]]]]:
+        """Rebuild one face by several methods.
+
+        Args:
+            photo: The photo, JPEG, PNG or WebP; a tool takes its address or a data URI.
+            methods: Names of inversion methods, such as ["encoder", "hyperstyle"]; left out, all quick ones.
+            face: Which face: "largest", or a number counted from 0 in order of size.
+
+        Yields:
+            Once: a row per method, and its picture's file with its name; the files exist until the iterator goes on.
+        """
+        with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
+            names = self._methods(methods)
+            chosen = self._choose(photo, face)
+            target = self.pipeline.target(chosen)
+            rows: list[dict[str, Any]] = []
+            pictures = []
+            for number, name in enumerate(names):
+                started_s = time.perf_counter()
+                inversion = self.pipeline.invert(chosen, method=name)
+                seconds = time.perf_counter() - started_s
+                drawn = self.pipeline.draw(inversion).clamp(-1, 1)
+                identity, l2 = likeness(self.pipeline, target, drawn)
+                rows.append(
+                    {
+                        "method": name,
+                        "identity": None if identity is None else round(identity, 4),
+                        "l2": round(l2, 5),
+                        "seconds": round(seconds, 3),
+                    }
+                )
+                pictures.append((_saved(to_photo(drawn), Path(folder) / f"method_{number}.png"), name))
+            yield rows, pictures
 
     def _choose(self, photo: str | None, face: str) -> AlignedFace:
         return self.pipeline.align(open_photo(_given(photo)), _which(face))
 
+    def _recipe(self, recipe: Any, edits: Any, prompts: Any, offset_strength: float) -> Recipe:
+        """The recipe that was given, or one made of the separate values."""
+        strengths, words = _edits(edits), _prompts(prompts)
+        if recipe is None:
+            # Before they become a recipe, so that the sentence is about the value and not about a recipe.
+            self.pipeline.check_edits(strengths, words, offset_strength)
+            return Recipe(self.pipeline.domain.name, strengths, tuple(words), offset_strength=offset_strength)
+        if strengths or words or offset_strength != 1:
+            raise UsageError(texts.API_TWO_LOOKS)
+        return Recipe.from_record(recipe, self.pipeline.domain.name, texts.API_RECIPE)
+
+    def _methods(self, methods: Any) -> list[str]:
+        """The methods asked for, each once and known to this domain."""
+        if methods is None or methods == []:
+            return [name for name in self.pipeline.methods if not METHODS[name].descends]
+        if not isinstance(methods, list) or not all(isinstance(name, str) for name in methods):
+            raise UsageError(texts.API_BAD_METHODS)
+        for name in methods:
+            self.pipeline.inverter(name)
+        return list(dict.fromkeys(methods))
+
 
 def add_endpoints(pipeline: HyperStyle) -> None:
-    """Add `/align`, `/invert` and `/edit` to the page being built; they show nothing on it."""
+    """Add `/align`, `/invert`, `/edit` and `/compare` to the page being built; they show nothing on it."""
     endpoints = Endpoints(pipeline)
     options: dict[str, Any] = {"concurrency_id": "rebuild", "concurrency_limit": 1}
+    # Its slow methods take minutes, during which the page must go on.
+    aside: dict[str, Any] = {"concurrency_id": "compare", "concurrency_limit": 1}
     with gr.Column(visible=False):
         photo = photo_input(label="photo")
         face = gr.Textbox("largest", label="face")
         steps = gr.Number(None, precision=0, label="steps")
         inversion = gr.File(label="inversion", type="filepath")
-        edits, prompts = gr.JSON({}, label="edits"), gr.JSON([], label="prompts")
+        edits, prompts = (
+            _typed(gr.JSON({}, label="edits"), EDITS_TYPE),
+            _typed(gr.JSON([], label="prompts"), PROMPTS_TYPE),
+        )
         offset_strength = gr.Number(1.0, label="offset_strength")
         paste_back = gr.Checkbox(False, label="paste_back")
+        recipe, methods = _typed(gr.JSON(label="recipe"), RECIPE_TYPE), _typed(gr.JSON(label="methods"), METHODS_TYPE)
         picture = gr.Image(format="png", label="picture", interactive=False)
         report = gr.JSON(label="report")
         file = gr.File(label="inversion")
+        gallery = gr.Gallery(format="png", label="pictures", interactive=False)
         start = gr.Button()
     start.click(
         endpoints.align, [photo, face], [picture, report], api_name="align", api_description=texts.API_ALIGN, **options
@@ -122,14 +238,29 @@ def add_endpoints(pipeline: HyperStyle) -> None:
         api_description=texts.API_INVERT,
         **options,
     )
+    names = ", ".join(f"{row.name} ({row.minimum:g} to {row.maximum:g})" for row in pipeline.edits)
     start.click(
         endpoints.edit,
-        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back],
+        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back, recipe],
         picture,
         api_name="edit",
-        api_description=texts.API_EDIT,
+        api_description=texts.API_EDIT.format(names=names or texts.API_NO_EDITS),
         **options,
     )
+    start.click(
+        endpoints.compare,
+        [photo, methods, face],
+        [report, gallery],
+        api_name="compare",
+        api_description=texts.API_COMPARE.format(names=", ".join(pipeline.methods)),
+        **aside,
+    )
+
+
+def _typed(component: gr.JSON, schema: dict[str, Any]) -> gr.JSON:
+    """Give a JSON input its JSON schema, for programs; Gradio's own says that anything goes, in a way MCP refuses."""
+    component.api_info = lambda: schema
+    return component
 
 
 @contextmanager
@@ -142,6 +273,12 @@ def plain_errors() -> Iterator[None]:
     except Exception as error:
         log.error("An endpoint failed", exc_info=error)
         raise gr.Error(texts.UNEXPECTED, print_exception=False) from None
+
+
+def _saved(picture: Image.Image, path: Path, source: Source = "generated") -> str:
+    """Save a picture that says what it is; Gradio hands the file on as it stands."""
+    save_edited(picture, path, source)
+    return str(path)
 
 
 def _given(photo: str | None) -> str:

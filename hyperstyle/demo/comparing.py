@@ -136,16 +136,28 @@ class Comparer:
 
     def _card(self, card: Card, compared: Compared, target: Tensor, edits: dict[str, float]) -> Card:
         drawn = self.pipeline.draw(compared.inversion, edits).clamp(-1, 1)
-        network = self.pipeline.judge
-        captions = []
-        with torch.inference_mode():
-            if network is not None:
-                likeness = float(metrics.identity(network, target, drawn).mean())
-                captions.append(texts.FRAME_CAPTION.format(identity=likeness))
-            if not edits:
-                captions.append(texts.FRAME_CAPTION_L2.format(l2=float(metrics.l2(target, drawn).mean())))
+        identity, l2 = likeness(self.pipeline, target, drawn)
+        captions = [] if identity is None else [texts.FRAME_CAPTION.format(identity=identity)]
+        if not edits:
+            captions.append(texts.FRAME_CAPTION_L2.format(l2=l2))
         captions.append(texts.COMPARE_SECONDS.format(seconds=compared.seconds))
         return replace(card, state="done", picture=_source(to_photo(drawn)), captions=tuple(captions))
+
+
+def likeness(pipeline: HyperStyle, target: Tensor, drawn: Tensor) -> tuple[float | None, float]:
+    """How like its target a face is.
+
+    Args:
+        pipeline: Its judge is asked.
+        target, drawn: (1, 3, H, W) in [-1, 1].
+
+    Returns:
+        Identity (cosine similarity, 1 is the same), None without any network for it, and L2 (0 is the same).
+    """
+    network = pipeline.judge
+    with torch.inference_mode():
+        identity = None if network is None else float(metrics.identity(network, target, drawn).mean())
+        return identity, float(metrics.l2(target, drawn).mean())
 
 
 def strength_of(row: EditRow, share: float) -> float:

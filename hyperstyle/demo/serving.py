@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from hyperstyle.demo import texts
+from hyperstyle.demo.mcp_tools import check_mcp, make_plain
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
 from hyperstyle.demo.widgets import STATIC
@@ -17,7 +19,12 @@ from hyperstyle.images import MAX_FILE_BYTES
 
 
 def launch(
-    demo: gr.Blocks, host: str = "127.0.0.1", port: int = DEFAULT_PORT, head_marker: str = "", **options: Any
+    demo: gr.Blocks,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    head_marker: str = "",
+    mcp: bool = False,
+    **options: Any,
 ) -> str:
     """Serve the page.
 
@@ -26,6 +33,7 @@ def launch(
         host: Address to listen on; 0.0.0.0 for every network this machine is in.
         port: Port to listen on.
         head_marker: More HTML for the head of the page.
+        mcp: Also offer the endpoints as tools to MCP clients, below `mcp_tools.PATH`.
         options: More arguments of `gr.Blocks.launch`, such as `prevent_thread_lock`.
 
     Returns:
@@ -33,8 +41,11 @@ def launch(
 
     Raises:
         PortTaken: The port is in use.
+        ExtraMissing: `mcp` needs a package that is not installed.
     """
     check_port(host, port)
+    if mcp:
+        check_mcp()
     # Gradio looks in the environment wherever an argument is left out, so each switch is given here.
     settings: dict[str, Any] = {
         "server_name": host,
@@ -47,7 +58,7 @@ def launch(
         "run_history": False,
         "enable_monitoring": False,
         "ssr_mode": False,
-        "mcp_server": False,
+        "mcp_server": mcp,
         "pwa": False,
         "show_error": False,
         "max_file_size": MAX_FILE_BYTES,
@@ -60,17 +71,21 @@ def launch(
         if "port" in str(error).lower():
             raise PortTaken(f"Port {port} on {host} was taken in this moment; choose another with --port.") from None
         raise
+    if mcp:
+        make_plain(demo)
     return str(address)
 
 
-def serve(demo: gr.Blocks, host: str, port: int) -> None:
+def serve(demo: gr.Blocks, host: str, port: int, mcp: bool = False) -> None:
     """Serve the page until the program is interrupted or told to end, then forget every open page.
 
     Raises:
         PortTaken: The port is in use.
+        ExtraMissing: `mcp` needs a package that is not installed.
     """
-    address = launch(demo, host, port, prevent_thread_lock=True, quiet=True)
-    print(f"HyperStyle is at {address} (Ctrl+C ends it)", flush=True)
+    # With `mcp`, Gradio itself prints the address of the tools.
+    address = launch(demo, host, port, mcp=mcp, prevent_thread_lock=True, quiet=True)
+    print(texts.SERVED.format(address=address), flush=True)
     threading.Thread(target=demo.page.handlers.warm_up, name="warm-up", daemon=True).start()
     # Containers end programs by SIGTERM, which would otherwise skip everything below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

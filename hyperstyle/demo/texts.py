@@ -123,9 +123,18 @@ API_INVERT = (
     "step, and the small inversion (safetensors) that `edit` accepts in place of the photo."
 )
 API_EDIT = (
-    "Edit a face. Takes a photo or an inversion from `invert`; `edits` is {name: strength}, `prompts` a list of "
-    '{"prompt": words, "strength": 1.0}. Returns the edited face, or with `paste_back` the whole photo (PNG).'
+    "Edit a face. Takes a photo or an inversion from `invert`; `edits` is {{name: strength}}, `prompts` a list of "
+    '{{"prompt": words, "strength": 1.0}}, `recipe` a saved recipe in place of both. Returns the edited face, or with '
+    "`paste_back` the whole photo (PNG, with metadata that says so). Edits with their ranges: {names}."
 )
+API_NO_EDITS = "none in this domain, only prompts"
+API_COMPARE = (
+    "Rebuild one face by several methods. Returns for each its likeness to the photo (identity, 1 is the same; l2, 0 "
+    "is the same) and the seconds it took, and the pictures in the same order (PNG). Methods: {names}."
+)
+API_RECIPE = "The `recipe`"
+API_TWO_LOOKS = "A recipe brings its own edits; leave out `edits`, `prompts` and `offset_strength`, or the recipe."
+API_BAD_METHODS = '`methods` must be a list of names such as ["encoder", "hyperstyle"].'
 API_NOTHING_GIVEN = "Give a photo, or the inversion file that `invert` returned."
 API_PASTE_NEEDS_PHOTO = "Pasting back needs the photo; send it along, without an inversion file."
 API_BAD_FACE = "`face` is 'largest' or a number counted from 0, not '{face}'."
@@ -135,3 +144,12 @@ API_BAD_EDITS = (
 API_BAD_PROMPTS = (
     '`prompts` must be a list such as [{"prompt": "a face with a beard", "strength": 1.0}]; check every entry.'
 )
+
+# Serving
+SERVED = "HyperStyle is at {address} (Ctrl+C ends it)"
+MCP_MISSING = (
+    'Serving tools for MCP needs the package `mcp`, version 1, which is not installed; run `pip install "mcp<2"` or '
+    "leave out --mcp."
+)
+MCP_FAILED = 'The tools for MCP could not be served ({reason}); install another version with `pip install "mcp<2"`.'
+MCP_NO_FILE = "There is no such file here; results and uploads are deleted after ten minutes, so make it again."
