@@ -77,6 +77,4 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """The page's own style sheet."""
-    # Where 0 lies on a slider, in percent: Gradio has no way to give one component a CSS variable.
-    zeros = "\n".join(f".hs-zero-{percent} {{ --zero: {percent}%; }}" for percent in range(101))
-    return f"{read_static('style.css')}\n{zeros}\n"
+    return read_static("style.css")

@@ -1,6 +1,7 @@
 // The photo with a frame around every face; a click chooses one. Gradio hands in `element`, `props`, `trigger`, `watch`.
 const stage = element.querySelector(".hs-photo");
 const note = element.querySelector("p");
+const warnings = element.querySelector("ul");
 
 function show() {
   const value = props.value;
@@ -23,6 +24,11 @@ function show() {
     stage.append(button);
   });
   note.textContent = value.note;
+  warnings.replaceChildren(...value.warnings.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
 }
 
 show();
