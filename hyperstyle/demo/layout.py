@@ -98,7 +98,7 @@ class Page:
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:
             return None
-        gr.HTML(f"<h3>{texts.EXAMPLES_HEADING}</h3>", apply_default_css=False)
+        gr.HTML(f"<h2>{texts.EXAMPLES_HEADING}</h2>", apply_default_css=False)
         return thumbnails([(_thumbnail(path), path.stem.replace("_", " ")) for path in self.examples])
 
     # wiring

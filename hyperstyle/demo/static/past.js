@@ -9,7 +9,7 @@ const thumbnails = {}; // by number of the state: each is sent a few times only
 const keepThis = find(".hs-keep-this");
 let sides = null; // while comparing: the numbers chosen so far
 
-past.querySelector("h3").textContent = words.HISTORY;
+past.querySelector("h2").textContent = words.HISTORY;
 strip.setAttribute("aria-label", words.HISTORY_NAME);
 versions.setAttribute("aria-label", words.VERSIONS_NAME);
 compareTwo.textContent = words.COMPARE_STATES;
