@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from test_bad_photos import png_header
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.browser import open_browser
+from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
@@ -86,6 +88,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
     trouble: list[str] = []
 
     def open_page(**options) -> Page:
+        ready = options.pop("ready", texts.READY)
         context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -99,7 +102,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
             ),
         )
         page.goto(address)
-        expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
+        expect(page.locator(".hs-status")).to_have_text(ready, timeout=PATIENCE_MS)
         return page
 
     yield open_page
@@ -130,8 +133,9 @@ def wait_for_change(page: Page, before: str) -> str:
     return settled(page)
 
 
-def settled(page: Page, calm_s: float = 0.5) -> str:
-    """The picture once it has stopped changing."""
+def settled(page: Page, calm_s: float = 0.2) -> str:
+    """The picture once the last request for one is answered and it has stopped changing."""
+    page.wait_for_selector('.hs-panel:not([aria-busy="true"])', timeout=PATIENCE_MS)
     last, since = picture(page), time.monotonic()
     deadline = since + PATIENCE_MS / 1000
     while time.monotonic() - since < calm_s and time.monotonic() < deadline:
@@ -576,6 +580,19 @@ def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
         found = Axe().run(page).response["violations"]
         serious = {row["id"]: row["nodes"][0]["html"] for row in found if row["impact"] in ("serious", "critical")}
         assert serious == {}
+
+
+def test_the_page_speaks_german(visit, photos, pipeline):
+    page = visit(locale="de-DE", ready=GERMAN[texts.READY])
+    assert page.evaluate("document.documentElement.lang") == "de"
+    upload(page, photos / "one.png")
+    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(re.compile(r"^In [\d.]+ s nachgebaut"))
+    expect(page.locator("#hs-save-face")).to_have_text(GERMAN[texts.DOWNLOAD_FACE])
+    expect(page.locator("#hs-reset")).to_have_text(GERMAN[texts.RESET_ALL])
+    expect(page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE])).to_be_visible()
+    expect(page.locator("#hs-edit-smile label")).to_have_text(GERMAN["Smile"])
+    expect(page.locator("#hs-footer")).to_contain_text(GERMAN[texts.PRIVACY])
+    expect(page.locator(".hs-film strong").nth(2)).to_have_text("Schritt 1")
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

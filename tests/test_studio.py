@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,16 @@ from demo_tools import add_words, astronaut
 from hyperstyle.alignment import AlignedFace
 from hyperstyle.demo import readouts, texts
 from hyperstyle.demo.contact_sheet import grid
+from hyperstyle.demo.controls import PANEL_TEXTS
 from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.history import MAX_ENTRIES, MAX_VERSIONS, History, describe
+from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, Prompt, read_controls, write_controls
 from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.surprise import surprise
-from hyperstyle.demo.widgets import viewer_value
+from hyperstyle.demo.widgets import VIEWER_TEXTS, viewer_value
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.errors import HyperStyleError
@@ -366,7 +369,7 @@ def test_likeness_is_measured_when_something_settles_only(studio):
     assert settled.readout.moves is None  # this network reads other properties
     assert studio.handlers.live("a", BOTH, preview=True).readout is None
     value = viewer_value(settled)["readout"]
-    assert value["summary"] == texts.LIKENESS.format(likeness=settled.readout.likeness)
+    assert value["summary"] == [texts.LIKENESS.format(likeness=settled.readout.likeness)]
     assert value["notes"] == [texts.LIKENESS_NOTE]
 
 
@@ -408,3 +411,22 @@ def test_a_domain_whose_network_reads_the_parameters_says_what_moved(drawn_folde
     assert read.moves is not None
     assert readouts.read(pipeline, first, target, REST).moves == ()
     assert readouts.read(pipeline, first, target, REST).likeness == pytest.approx(1, abs=1e-5)
+
+
+# Other languages
+
+
+def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
+    rows = list_edits("portraits")
+    known = {text for text in vars(texts).values() if isinstance(text, str)} | set(texts.GROUPS.values())
+    known |= {part for row in rows for part in (row.label, row.description, row.unit)}
+    for table in LANGUAGES.values():
+        assert set(table) <= known
+        for english, other in table.items():
+            assert sorted(re.findall(r"{\w+", english)) == sorted(re.findall(r"{\w+", other)), english
+        shown = {getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS)}
+        assert shown - set(table) <= SAME_IN_EVERY_LANGUAGE
+
+
+SAME_IN_EVERY_LANGUAGE = {texts.PROMPT_HINT, texts.PROMPT_NEUTRAL_HINT, texts.PROMPT_AUTOMATIC}
+"""What people type is English: the text model knows no other words."""

@@ -14,8 +14,9 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.contact_sheet import APART
+from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.state import MAX_PROMPTS, Controls, write_controls
-from hyperstyle.demo.widgets import read_static
+from hyperstyle.demo.widgets import script
 
 if TYPE_CHECKING:
     from hyperstyle.editing import EditRow
@@ -36,9 +37,9 @@ STILL_MS = 500  # after this long without a move, a slider counts as let go
 def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None) -> gr.HTML:
     """Every control on the page.
 
-    Its value is what `state.read_controls` reads, with `moving` while something is being dragged. It triggers `input`
-    when the picture is to be drawn, `submit` when the face is to be rebuilt with another number of steps, and
-    `select` with an `action` for everything else.
+    Its value is what `state.read_controls` reads, with `moving` while something is being dragged and `asked`, a number
+    that the answer repeats. It triggers `input` when the picture is to be drawn, `submit` when the face is to be rebuilt
+    with another number of steps, and `select` with an `action` for everything else.
 
     Args:
         rows: The domain's edits; grouped by `group`, otherwise in the order given.
@@ -49,7 +50,7 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None)
     return gr.HTML(
         value=write_controls(Controls(steps=steps)),
         html_template='<div class="hs-panel"></div>',
-        js_on_load=read_static("slider.js") + read_static("sheet.js") + read_static("panel.js"),
+        js_on_load=script("slider.js", "sheet.js", "panel.js"),
         apply_default_css=False,
         elem_id="hs-panel",
         groups=_groups(rows),
@@ -58,6 +59,7 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None)
         steps=list(range(1, MAX_STEPS + 1)),
         still=STILL_MS,
         words={name: getattr(texts, name) for name in PANEL_TEXTS},
+        languages=LANGUAGES,
     )
 
 

@@ -16,6 +16,7 @@ from hyperstyle.demo.api import add_endpoints
 from hyperstyle.demo.compare_tab import CompareTab
 from hyperstyle.demo.controls import control_panel
 from hyperstyle.demo.handlers import Change, Handlers
+from hyperstyle.demo.languages import tr
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, read_controls
@@ -54,9 +55,9 @@ class Page:
         self.examples = list(examples)
         _heading()
         with gr.Tabs(elem_id="hs-tabs"):
-            with gr.Tab(texts.TAB_EDIT, id="edit"):
+            with gr.Tab(tr(texts.TAB_EDIT), id="edit"):
                 self._build_editor(pipeline)
-            with gr.Tab(texts.TAB_COMPARE, id="compare", elem_id="hs-compare-tab"):
+            with gr.Tab(tr(texts.TAB_COMPARE), id="compare", elem_id="hs-compare-tab"):
                 self.compare = CompareTab(pipeline, self.handlers.store, PRIVATE)
         _footer(pipeline, hosted)
         self._wire()
@@ -67,9 +68,9 @@ class Page:
                 self.picker = face_picker()
                 self.upload = photo_input(
                     sources=["upload", "webcam", "clipboard"],
-                    label=texts.UPLOAD_LABEL,
+                    label=tr(texts.UPLOAD_LABEL),
                     show_label=False,
-                    placeholder=texts.UPLOAD_HINT,
+                    placeholder=tr(texts.UPLOAD_HINT),
                     height=200,
                     buttons=[],
                     elem_id="hs-upload",
@@ -79,10 +80,10 @@ class Page:
                 self.viewer = viewer()
                 with gr.Row(elem_classes="hs-actions"):
                     self.save_face = gr.Button(
-                        texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face"
+                        tr(texts.DOWNLOAD_FACE), size="md", interactive=False, elem_id="hs-save-face"
                     )
                     self.paste = gr.Button(
-                        texts.PASTE_BACK,
+                        tr(texts.PASTE_BACK),
                         size="md",
                         variant="primary",
                         interactive=False,
@@ -90,7 +91,7 @@ class Page:
                     )
                 with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
                     self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
-                    self.save_whole = gr.Button(texts.DOWNLOAD_WHOLE, size="md", elem_id="hs-save-whole")
+                    self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
                 self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
@@ -98,7 +99,7 @@ class Page:
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:
             return None
-        gr.HTML(f"<h2>{texts.EXAMPLES_HEADING}</h2>", apply_default_css=False)
+        gr.HTML(f"<h2>{tr(texts.EXAMPLES_HEADING)}</h2>", apply_default_css=False)
         return thumbnails([(_thumbnail(path), path.stem.replace("_", " ")) for path in self.examples])
 
     # wiring
@@ -155,9 +156,9 @@ class Page:
             yield self._updates(change)
 
     def _live(self, value: Any, request: gr.Request) -> Any:
-        moving = isinstance(value, dict) and bool(value.get("moving"))
-        change = self.handlers.live(_key(request), self._read(value), preview=moving)
-        return gr.skip() if change is None else viewer_value(change)
+        sent = value if isinstance(value, dict) else {}
+        change = self.handlers.live(_key(request), self._read(value), preview=bool(sent.get("moving")))
+        return gr.skip() if change is None else {**viewer_value(change), "asked": sent.get("asked")}
 
     def _act(self, event: gr.EventData, value: Any, request: gr.Request) -> Iterator[Any]:
         data = getattr(event, "_data", None)
@@ -246,7 +247,7 @@ def _thumbnail(path: Path) -> str:
 
 
 def _heading() -> None:
-    gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", apply_default_css=False, elem_id="hs-heading")
+    gr.HTML(f"<h1>{texts.TITLE}</h1><p>{tr(texts.TAGLINE)}</p>", apply_default_css=False, elem_id="hs-heading")
 
 
 def _footer(pipeline: HyperStyle, hosted: bool) -> None:
@@ -261,7 +262,7 @@ def _footer(pipeline: HyperStyle, hosted: bool) -> None:
     )
     privacy = texts.PRIVACY_HOSTED if hosted else texts.PRIVACY
     gr.HTML(
-        f"<p>{privacy}</p><p>{html.escape(weights)}</p>",
+        f"<p>{tr(privacy)}</p><p>{html.escape(weights)}</p>",
         apply_default_css=False,
         elem_id="hs-footer",
     )

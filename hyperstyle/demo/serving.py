@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from hyperstyle.demo.languages import I18N
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
 from hyperstyle.demo.widgets import STATIC
@@ -51,6 +52,7 @@ def launch(
         "pwa": False,
         "show_error": False,
         "max_file_size": MAX_FILE_BYTES,
+        "i18n": I18N,
         "footer_links": ["api", "settings"],
         **options,
     }

@@ -15,6 +15,7 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.handlers import Change, Past, Photo
+from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.readouts import Readout
 from hyperstyle.demo.state import write_controls
 
@@ -26,6 +27,11 @@ THUMBNAILS_SENT = 3  # the newest, and a few before it in case an answer was los
 def read_static(name: str) -> str:
     """Read a file of the page's own folder."""
     return (STATIC / name).read_text(encoding="utf-8")
+
+
+def script(*names: str) -> str:
+    """The script of a widget: these files, after the one that lets them speak the visitor's language."""
+    return "".join(map(read_static, ("say.js", *names)))
 
 
 def viewer() -> gr.HTML:
@@ -40,10 +46,11 @@ def viewer() -> gr.HTML:
     return gr.HTML(
         value={},
         html_template=read_static("viewer.html"),
-        js_on_load="".join(map(read_static, ("viewer.js", "past.js", "start.js"))),
+        js_on_load=script("viewer.js", "past.js", "start.js"),
         apply_default_css=False,
         elem_id="hs-viewer",
         words={name: getattr(texts, name) for name in VIEWER_TEXTS},
+        languages=LANGUAGES,
     )
 
 
@@ -60,9 +67,10 @@ def face_picker() -> gr.HTML:
     return gr.HTML(
         value=None,
         html_template='<div class="hs-photo"><img alt=""></div><p></p><ul></ul>',
-        js_on_load=read_static("picker.js"),
+        js_on_load=script("picker.js"),
         apply_default_css=False,
         elem_id="hs-picker",
+        languages=LANGUAGES,
     )
 
 
@@ -138,7 +146,7 @@ def _readout_value(readout: Readout) -> dict[str, Any]:
         named = ", ".join(f"{move.label} {move.amount}".strip() for move in moves[:MOVES_IN_LINE])
         summary.append(texts.MOVED.format(moves=named) if moves else texts.MOVED_NOTHING)
         notes.append(texts.MOVED_NOTE)
-    return {"summary": " · ".join(summary), "notes": notes, "moves": [asdict(move) for move in moves]}
+    return {"summary": summary, "notes": notes, "moves": [asdict(move) for move in moves]}
 
 
 def _past_value(past: Past) -> dict[str, Any]:

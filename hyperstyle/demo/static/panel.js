@@ -1,21 +1,26 @@
 // The controls. Their state lives here: the server's answers reach it only through the events below, which the viewer
 // sends on once it has made sure that no newer answer was shown. Gradio hands in `element`, `props` and `trigger`.
-const words = props.words;
 const panel = element.querySelector(".hs-panel");
 const edits = props.groups.flatMap((group) => group.edits);
-const labels = Object.fromEntries(edits.map((edit) => [edit.name, edit.label]));
+edits.forEach((edit) => {
+  edit.label = say(edit.label);
+  edit.info = say(edit.info);
+});
 const tried = Object.fromEntries((props.prompts?.suggestions ?? []).map((row) => [row.words, row]));
 const sliders = {};
 let state = structuredClone(props.value);
 let said = ""; // the words the server has been told
 let waiting = 0;
+let asked = 0; // number of the newest request for a picture
 
 // Telling the server
 
 function send(moving) {
   clearTimeout(waiting);
+  asked += 1;
+  panel.setAttribute("aria-busy", "true");
   said = JSON.stringify(state.prompts.map((row) => [row.words, row.neutral]));
-  props.value = { ...structuredClone(state), moving };
+  props.value = { ...structuredClone(state), moving, asked };
   if (moving) waiting = setTimeout(() => send(false), props.still);
   trigger("input");
 }
@@ -51,7 +56,7 @@ function setEdit(name, value) {
 function buildGroup(label, open, id, ...content) {
   return make(
     "details", { class: "hs-group", open, id },
-    make("summary", { class: "label-wrap" }, make("span", {}, label)), ...content,
+    make("summary", { class: "label-wrap" }, make("span", {}, say(label))), ...content,
   );
 }
 
@@ -399,6 +404,9 @@ document.addEventListener("hs-controls", ({ detail }) => {
   sheets.clear();
   opened.clear();
   showState();
+});
+document.addEventListener("hs-answered", ({ detail }) => {
+  if (detail >= asked && !props.value.moving) panel.setAttribute("aria-busy", "false");
 });
 document.addEventListener("hs-past", ({ detail }) => {
   undo.disabled = !detail.undo;

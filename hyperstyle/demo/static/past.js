@@ -27,14 +27,14 @@ function openKeep(open) {
 }
 
 function showReadout({ summary, moves, notes }) {
-  readout.hidden = !summary;
-  readout.querySelector("summary").textContent = summary;
-  readout.querySelector(".hs-note").textContent = notes.join(" ");
+  readout.hidden = !summary.length;
+  readout.querySelector("summary").textContent = summary.map(say).join(" · ");
+  readout.querySelector(".hs-note").textContent = notes.map(say).join(" ");
   readout.querySelector("ul").replaceChildren(...moves.map(({ label, amount, share }) => {
     const item = document.createElement("li");
     const [name, bar, much] = ["span", "span", "span"].map((tag) => document.createElement(tag));
-    name.textContent = label;
-    much.textContent = amount;
+    name.textContent = say(label);
+    much.textContent = say(amount);
     bar.className = "hs-bar";
     bar.style.setProperty("--share", `${Math.round(100 * share)}%`);
     item.append(name, bar, much);
@@ -69,15 +69,15 @@ function endComparing() {
   if (frames.length) compareWith(compared);
   if (latest) {
     showPicture(latest.picture, false);
-    tag.textContent = after.alt = latest.tag;
+    tag.textContent = after.alt = say(latest.tag);
   }
 }
 
 function showPair(pair) {
   before.src = pair.before;
-  find(".hs-tag-before").textContent = pair.before_label;
+  find(".hs-tag-before").textContent = say(pair.before_label);
   showPicture(pair.after, false);
-  tag.textContent = after.alt = pair.after_label;
+  tag.textContent = after.alt = say(pair.after_label);
   film.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", "false"));
   moveBorder(50, true);
 }
@@ -87,7 +87,7 @@ function stateButton(entry, current) {
   button.type = "button";
   button.dataset.entry = entry.number;
   button.setAttribute("aria-current", String(current));
-  button.title = entry.label;
+  button.title = say(entry.label);
   button.addEventListener("click", () => choose(entry));
   return button;
 }
@@ -101,7 +101,7 @@ function showPast({ entries, versions: kept, at }) {
     const label = document.createElement("small");
     picture.alt = "";
     if (thumbnails[entry.number]) picture.src = thumbnails[entry.number];
-    label.textContent = entry.label;
+    label.textContent = say(entry.label);
     button.append(picture, label);
     item.append(button);
     return item;

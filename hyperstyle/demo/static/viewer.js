@@ -1,7 +1,6 @@
 // The result: status line, before/after wipe and filmstrip; `past.js` follows. Runs once, when the page has loaded;
 // Gradio hands in `element`, `props`, `trigger` and `watch`. Only `props.value` changes afterwards, and each value
 // carries only what is new. What is meant for the controls goes on to them as an event.
-const words = props.words;
 const find = (selector) => element.querySelector(selector);
 const status = find(".hs-status");
 const stage = find(".hs-stage");
@@ -34,7 +33,7 @@ function moveBorder(percent, glide) {
 
 function showStatus({ kind, text }) {
   status.dataset.kind = kind;
-  status.textContent = text;
+  status.textContent = say(text);
   const { top, bottom } = status.getBoundingClientRect();
   // On a phone the status line lies below the upload: bring it into view when something happens there. Once the page is
   // scrolled down to the controls, the picture stays in sight and says it instead: jumping away would be rude.
@@ -43,14 +42,14 @@ function showStatus({ kind, text }) {
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     status.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
-  toast.textContent = text;
+  toast.textContent = say(text);
   toast.hidden = !(above && (kind === "problem" || kind === "info"));
 }
 
 function compareWith(index) {
   compared = Math.min(index, frames.length - 1);
   before.src = frames[compared].source;
-  find(".hs-tag-before").textContent = frames[compared].label;
+  find(".hs-tag-before").textContent = say(frames[compared].label);
   film.querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === compared)));
 }
 
@@ -78,11 +77,11 @@ function showFrames(list) {
     const [picture, label, ...captions] = button.children;
     if (picture.src !== frame.source) picture.src = frame.source;
     picture.alt = "";
-    label.textContent = frame.label;
+    label.textContent = say(frame.label);
     captions.forEach((caption) => caption.remove());
     frame.captions.forEach((text) => {
       const caption = document.createElement("small");
-      caption.textContent = text;
+      caption.textContent = say(text);
       button.append(caption);
     });
   });
@@ -95,7 +94,7 @@ function showFrames(list) {
   // Until the edited face is drawn, show the newest stage of the rebuild.
   if (restarted || after.dataset.provisional === "true") {
     showPicture(frames[frames.length - 1].source, true);
-    tag.textContent = after.alt = frames[frames.length - 1].label;
+    tag.textContent = after.alt = say(frames[frames.length - 1].label);
   }
 }
 
@@ -118,7 +117,7 @@ function apply(value) {
     latest = { picture: value.picture, tag: value.tag };
     endComparing();
     showPicture(value.picture, false);
-    tag.textContent = after.alt = value.tag;
+    tag.textContent = after.alt = say(value.tag);
     // The first edit opens the whole picture, so that what is dragged can be seen; afterwards the border stays put.
     if (value.frames == null && !touched) moveBorder(0, true);
   }
@@ -133,6 +132,7 @@ function apply(value) {
   }
   if (isNew("sheet")) tell("hs-sheet", value.sheet);
   if (isNew("status")) showStatus(value.status);
+  if (value.asked) tell("hs-answered", value.asked);
 }
 
 function dragTo(event) {
