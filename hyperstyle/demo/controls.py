@@ -38,8 +38,8 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None)
     """Every control on the page.
 
     Its value is what `state.read_controls` reads, with `moving` while something is being dragged and `asked`, a number
-    that the answer repeats. It triggers `input` when the picture is to be drawn, `submit` when the face is to be rebuilt
-    with another number of steps, and `select` with an `action` for everything else.
+    that the answer repeats. It triggers `input` when the picture is to be drawn, `submit` when the face is to be
+    rebuilt with another number of steps, and `select` with an `action` for everything else.
 
     Args:
         rows: The domain's edits; grouped by `group`, otherwise in the order given.
