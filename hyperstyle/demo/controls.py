@@ -31,7 +31,7 @@ MOST_DISENTANGLED = 0.6  # few channels of any prompt are more relevant than tha
 CHIPS = 10
 SHARES = ("fraction", "present or not")  # units in which 1 is all there is, so people read them as percent
 OPEN_GROUPS = 2  # the first groups start unfolded, the others fit on a screen as headings
-STILL_MS = 500  # after this long without a move, a slider counts as let go
+STILL_MS = 350  # this long after the answer to its last move, a slider counts as let go
 
 
 def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None) -> gr.HTML:

@@ -11,6 +11,7 @@ const sliders = {};
 let state = structuredClone(props.value);
 let said = ""; // the words the server has been told
 let waiting = 0;
+const GIVE_UP_MS = 5000; // an answer this late was lost
 let asked = 0; // number of the newest request for a picture
 
 // Telling the server
@@ -21,7 +22,7 @@ function send(moving) {
   panel.setAttribute("aria-busy", "true");
   said = JSON.stringify(state.prompts.map((row) => [row.words, row.neutral]));
   props.value = { ...structuredClone(state), moving, asked };
-  if (moving) waiting = setTimeout(() => send(false), props.still);
+  if (moving) waiting = setTimeout(() => send(false), GIVE_UP_MS);
   trigger("input");
 }
 
@@ -406,7 +407,13 @@ document.addEventListener("hs-controls", ({ detail }) => {
   showState();
 });
 document.addEventListener("hs-answered", ({ detail }) => {
-  if (detail >= asked && !props.value.moving) panel.setAttribute("aria-busy", "false");
+  if (detail < asked) return;
+  if (!props.value.moving) panel.setAttribute("aria-busy", "false");
+  else {
+    // Counted from the answer, or a busy server would be given full pictures to draw between the moves of a drag.
+    clearTimeout(waiting);
+    waiting = setTimeout(() => send(false), props.still);
+  }
 });
 document.addEventListener("hs-past", ({ detail }) => {
   undo.disabled = !detail.undo;
