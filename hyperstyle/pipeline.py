@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -315,6 +315,7 @@ class HyperStyle:
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
         resolution: int | None = None,
+        plain: Collection[str] = (),
     ) -> Image.Image:
         """Draw an inverted face, edited.
 
@@ -324,6 +325,8 @@ class HyperStyle:
             text: Prompts with strengths, added on top.
             offset_strength: 0 draws the encoder's face, 1 the refined one; in between and beyond is allowed.
             resolution: Stop at this smaller power of two for a quick preview; None for the full picture.
+            plain: Names of edits that follow their direction as it was found, other traits moving along with it,
+                instead of the one that leaves those alone.
 
         Raises:
             WrongDomain: The inversion belongs to another domain.
@@ -334,7 +337,7 @@ class HyperStyle:
         """
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
-        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution))
+        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution, plain))
 
     def render_recipe(
         self, recipe: Recipe, inversion: Inversion | None = None, resolution: int | None = None
@@ -376,6 +379,7 @@ class HyperStyle:
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
         resolution: int | None = None,
+        plain: Collection[str] = (),
     ) -> Tensor:
         """As `render`, for any number of faces at once and as a tensor.
 
@@ -386,7 +390,7 @@ class HyperStyle:
         check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         generator = self.fast.generator
         with torch.inference_mode():
-            styles = self._styles(inversion, edits or {}, text)
+            styles = self._styles(inversion, edits or {}, text, plain)
             square = generator.render(styles, self._weights(inversion, offset_strength), resolution=resolution)
             return visible(square, self.domain)
 
@@ -396,6 +400,7 @@ class HyperStyle:
         edits: Mapping[str, float] | None = None,
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
+        plain: Collection[str] = (),
     ) -> Image.Image:
         """As `render`, quicker and smaller, for while a slider moves.
 
@@ -403,9 +408,9 @@ class HyperStyle:
         by a correction fitted once per face. Domains no larger than that are rendered in full.
         """
         if self.preview_px >= self.domain.resolution:
-            return self.render(inversion, edits, text, offset_strength)
+            return self.render(inversion, edits, text, offset_strength, plain=plain)
         correction = self._correction(inversion, lambda: self.draw(inversion))
-        return to_photo(correction(self.draw(inversion, edits, text, offset_strength, self.preview_px)))
+        return to_photo(correction(self.draw(inversion, edits, text, offset_strength, self.preview_px, plain)))
 
     def _correction(self, inversion: Inversion, full: Callable[[], Tensor]) -> Correction:
         """The colour correction of a face's previews."""
@@ -543,24 +548,26 @@ class HyperStyle:
         for edit in text:
             self._style_shift(edit)
 
-    def _styles(self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit]) -> Styles:
+    def _styles(
+        self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit], plain: Collection[str]
+    ) -> Styles:
         """Per-layer styles of the edited face."""
-        styles = self.models.generator.to_styles(self.edit_latent(inversion, edits))
+        styles = self.models.generator.to_styles(self.edit_latent(inversion, edits, plain))
         for edit in text:
             styles = add_styles(styles, self._style_shift(edit))
         return styles
 
-    def edit_latent(self, inversion: Inversion, edits: Mapping[str, float]) -> Tensor:
+    def edit_latent(self, inversion: Inversion, edits: Mapping[str, float], plain: Collection[str] = ()) -> Tensor:
         """The latent of an edited face: (B, L, w_dim) on the models' device; raises as `render` does for edits."""
         w_plus = inversion.w_plus.to(self.device)
         for name, strength in edits.items():
-            w_plus = w_plus + self._w_shift(name, strength).to(self.device)
+            w_plus = w_plus + self._w_shift(name, strength, name not in plain).to(self.device)
         return w_plus
 
-    def _w_shift(self, name: str, strength: float) -> Tensor:
+    def _w_shift(self, name: str, strength: float, conditioned: bool = True) -> Tensor:
         if self._directions is None:
             raise UnknownEdit(f"The domain '{self.domain.name}' has no edits yet; train its directions first.")
-        return self._directions.shift(name, strength)
+        return self._directions.shift(name, strength, conditioned)
 
     def _style_shift(self, edit: TextEdit) -> Styles:
         return self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)

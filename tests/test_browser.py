@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
@@ -22,6 +24,7 @@ from test_bad_photos import png_header
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.browser import open_browser
+from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
@@ -85,6 +88,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
     trouble: list[str] = []
 
     def open_page(**options) -> Page:
+        ready = options.pop("ready", texts.READY)
         context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -98,7 +102,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
             ),
         )
         page.goto(address)
-        expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
+        expect(page.locator(".hs-status")).to_have_text(ready, timeout=PATIENCE_MS)
         return page
 
     yield open_page
@@ -129,8 +133,9 @@ def wait_for_change(page: Page, before: str) -> str:
     return settled(page)
 
 
-def settled(page: Page, calm_s: float = 0.5) -> str:
-    """The picture once it has stopped changing."""
+def settled(page: Page, calm_s: float = 0.2) -> str:
+    """The picture once the last request for one is answered and it has stopped changing."""
+    page.wait_for_selector('.hs-panel:not([aria-busy="true"])', timeout=PATIENCE_MS)
     last, since = picture(page), time.monotonic()
     deadline = since + PATIENCE_MS / 1000
     while time.monotonic() - since < calm_s and time.monotonic() < deadline:
@@ -304,8 +309,7 @@ def test_a_photo_dropped_while_another_is_worked_on(visit, photos):
 def test_steps_and_offset_strength(visit, photos, pipeline):
     page = visit()
     rebuilt = rebuild(page, photos / "one.png")
-    page.get_by_role("button", name=texts.REBUILD_HEADING).click()
-    page.wait_for_selector("#hs-offset-strength")  # a folded group is not on the page
+    page.click("#hs-rebuild summary")
     drag(page, "#hs-offset-strength", 0.0)
     encoder_only = wait_for_change(page, rebuilt)
     expected = pipeline.render(pipeline.invert(pipeline.align(photos / "one.png")), offset_strength=0.0)
@@ -438,6 +442,157 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipe
     expect(page.locator(".hs-toast")).to_contain_text("zxqv", timeout=PATIENCE_MS)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (sum(dark[:3]) < 200) == (scheme == "dark")
+
+
+def set_slider(page: Page, slider: str, value: float) -> None:
+    """Type an exact value beside a slider."""
+    page.fill(f"{slider} input[type=number]", str(value))
+    page.press(f"{slider} input[type=number]", "Tab")
+
+
+def in_use(page: Page) -> list[str]:
+    """What the list of edits in use says."""
+    return [
+        f"{name} {value}"
+        for name, value in zip(
+            *(page.locator(f"#hs-in-use .hs-in-use-{part}").all_inner_texts() for part in ("name", "value")),
+            strict=True,
+        )
+    ]
+
+
+def test_three_edits_history_and_two_states_compared(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    expect(page.locator("#hs-undo")).to_be_disabled()
+    first, second = edit_sliders(pipeline)[0], edit_sliders(pipeline)[-1]
+    set_slider(page, first, 1.5)
+    one = wait_for_change(page, rebuilt)
+    set_slider(page, second, -1)
+    two = wait_for_change(page, one)
+    page.fill("#hs-words-0 input", "a face with a beard")
+    page.press("#hs-words-0 input", "Enter")
+    three = wait_for_change(page, two)
+    states = page.locator(".hs-past ol button")
+    expect(states).to_have_count(4)
+    assert [row.split(" ")[-1] for row in in_use(page)][:2] == ["+1.5", "-1"]
+    assert len(in_use(page)) == 3
+    expect(page.locator(".hs-readout summary")).to_contain_text(texts.LIKENESS.split(" {")[0])
+
+    # Undo by button, redo by keyboard: picture, sliders, words and the list follow.
+    page.click("#hs-undo")
+    assert wait_for_change(page, three) == two
+    assert page.input_value("#hs-words-0 input") == ""
+    assert len(in_use(page)) == 2
+    page.focus(f"{first} input[type=range]")
+    page.keyboard.press("Control+Shift+z")
+    assert wait_for_change(page, two) == three
+    assert page.input_value("#hs-words-0 input") == "a face with a beard"
+    page.keyboard.press("Control+z")
+    assert wait_for_change(page, three) == two
+
+    # A click in the history restores, here by keyboard.
+    states.nth(1).focus()
+    page.keyboard.press("Enter")
+    assert wait_for_change(page, two) == one
+    assert page.input_value(f"{second} input[type=number]") == "0"
+    assert page.input_value(f"{first} input[type=number]") == "1.5"
+    expect(states.nth(1)).to_have_attribute("aria-current", "true")
+
+    # Kept under a name, then two states side by side; an edit goes on from where the page was.
+    page.click(".hs-keep-this")
+    page.keyboard.type("First try")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-versions li")).to_contain_text("First try")
+    page.click(".hs-compare-two")
+    states.nth(0).click()
+    states.nth(3).click()
+    expect(page.locator(".hs-tag-before")).to_have_text(texts.HISTORY_START)
+    assert page.get_attribute(".hs-before", "src") == rebuilt
+    assert picture(page) == three
+    page.click(".hs-compare-two")
+    assert picture(page) == one
+    expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_TARGET)
+
+    # Off and on again, removed, and a surprise that can be undone.
+    page.locator("#hs-in-use input").uncheck()
+    assert wait_for_change(page, one) == rebuilt
+    page.locator("#hs-in-use input").check()
+    assert wait_for_change(page, rebuilt) == one
+    page.click("#hs-in-use .hs-remove")
+    assert wait_for_change(page, one) == rebuilt
+    expect(page.locator("#hs-in-use")).to_be_hidden()
+    page.click("#hs-surprise")
+    surprised = wait_for_change(page, rebuilt)
+    assert in_use(page)
+    page.click("#hs-undo")
+    assert wait_for_change(page, surprised) == rebuilt
+    assert in_use(page) == []
+
+
+def test_a_contact_sheet_is_adopted_by_keyboard(visit, photos):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    page.click(".hs-chip >> nth=0")
+    before = wait_for_change(page, rebuilt)
+    page.click(".hs-more summary")
+    page.click("#hs-sheet-0")
+    cells = page.locator(".hs-sheet button")
+    expect(cells).to_have_count(12, timeout=PATIENCE_MS)
+    cells.nth(0).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    adopted = wait_for_change(page, before)
+    expect(cells.nth(7)).to_have_attribute("aria-pressed", "true")
+    strength, apart = (page.input_value(f"#hs-words-{part}-0 input[type=number]") for part in ("strength", "apart"))
+    assert cells.nth(7).get_attribute("aria-label") == texts.SHEET_CELL.format(strength=strength, disentanglement=apart)
+    page.click("#hs-undo")
+    assert wait_for_change(page, adopted) == before
+    assert page.input_value("#hs-words-apart-0 input[type=number]") == ""  # what suits the words best
+
+
+def test_the_search_leaves_what_matches(visit, pipeline):
+    page = visit()
+    names = [row.name for row in pipeline.edits]
+    page.fill("#hs-search", "smile")
+    expect(page.locator("#hs-edit-smile")).to_be_visible()
+    assert page.locator("[id^=hs-edit-].hs-slider:visible").count() < len(names)
+    page.fill("#hs-search", "zxqv")
+    expect(page.get_by_text(texts.SEARCH_NONE)).to_be_visible()
+    assert page.locator("[id^=hs-edit-].hs-slider:visible").count() == 0
+    page.press("#hs-search", "Escape")
+    expect(page.get_by_text(texts.SEARCH_NONE)).to_be_hidden()
+    expect(page.locator(edit_sliders(pipeline)[0])).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
+    page = visit(color_scheme=scheme)
+    rebuild(page, photos / "one.png")
+    set_slider(page, edit_sliders(pipeline)[0], 1.5)
+    page.evaluate("document.querySelectorAll('#hs-page details').forEach((one) => (one.open = true))")
+    expect(page.locator(".hs-past ol button")).to_have_count(2)
+    page.click(".hs-keep-this")
+    for tab in (texts.TAB_EDIT, texts.TAB_COMPARE):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        found = Axe().run(page).response["violations"]
+        serious = {row["id"]: row["nodes"][0]["html"] for row in found if row["impact"] in ("serious", "critical")}
+        assert serious == {}
+
+
+def test_the_page_speaks_german(visit, photos, pipeline):
+    page = visit(locale="de-DE", ready=GERMAN[texts.READY])
+    assert page.evaluate("document.documentElement.lang") == "de"
+    upload(page, photos / "one.png")
+    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(re.compile(r"^In [\d.]+ s nachgebaut"))
+    expect(page.locator("#hs-save-face")).to_have_text(GERMAN[texts.DOWNLOAD_FACE])
+    expect(page.locator("#hs-reset")).to_have_text(GERMAN[texts.RESET_ALL])
+    expect(page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE])).to_be_visible()
+    expect(page.locator("#hs-edit-smile label")).to_have_text(GERMAN["Smile"])
+    expect(page.locator("#hs-footer")).to_contain_text(GERMAN[texts.PRIVACY])
+    expect(page.locator(".hs-film strong").nth(2)).to_have_text("Schritt 1")
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

@@ -21,11 +21,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image, ImageChops
 
 from hyperstyle.demo import create_demo, launch, ports, texts
-from hyperstyle.demo.controls import PROMPT_ROWS
-from hyperstyle.demo.handlers import Change, Controls, Handlers, Prompt
-from hyperstyle.demo.layout import show_another, use_suggestion
+from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
+from hyperstyle.demo.state import Controls, Prompt, read_controls
 from hyperstyle.demo.widgets import picker_value, viewer_value
 from hyperstyle.errors import PortTaken, UsageError
 from hyperstyle.latents import Inversion
@@ -100,7 +99,7 @@ def test_a_photo_is_found_rebuilt_and_shown_stage_by_stage(handlers, photo):
     assert 0.3 < box.left < box.left + box.width < 0.6
     assert 0.0 < box.top < box.top + box.height < 0.45
     last = changes[-1]
-    assert last.reset
+    assert last.controls == Controls(steps=2)
     assert last.status.kind == "done"
     assert decoded(last.picture).size == (32, 32)
 
@@ -131,7 +130,7 @@ def test_other_steps_rebuild_and_keep_the_edits(handlers, photo):
     controls = Controls({"smile": 2.0}, steps=1)
     *_, last = handlers.change_steps("a", controls)
     assert [frame.label for frame in last.frames] == ["Photo", "Encoder", "Step 1"]
-    assert not last.reset
+    assert last.controls is None
     assert last.picture == handlers.live("a", controls).picture
 
 
@@ -407,7 +406,7 @@ def test_values_for_the_widgets_are_plain_data(handlers, group):
     changes = opened(handlers, "a", group)
     value = viewer_value(changes[-1])
     assert json.loads(json.dumps(value)) == value
-    assert set(value) == {"serial", "status", "picture", "tag", "frames"}
+    assert set(value) == {"serial", "status", "picture", "tag", "frames", "readout", "past", "controls"}
     assert value["tag"] == texts.TAG_REBUILT
     assert viewer_value(handlers.live("a", Controls({"smile": 1.0})))["tag"] == texts.TAG_EDITED
     assert set(viewer_value(Change(7))) == {"serial"}
@@ -424,42 +423,23 @@ def test_live_pictures_are_small_jpegs():
     assert shrink(astronaut(), 1000).size == (512, 512)
 
 
-def test_rows_of_words_are_shown_one_by_one():
-    shown, *updates = show_another([True, False, False])
-    assert shown == [True, True, False]
-    assert [update["visible"] for update in updates] == shown
-    shown, *updates = use_suggestion("a smiling face", [True, False, False], "a face with a beard", "", "")
-    assert shown == [True, True, False]
-    assert updates[4] == "a smiling face"
-    shown, *updates = use_suggestion("a smiling face", [True, False, False], "a smiling face", "", "")
-    assert shown == [True, False, False]  # it is there already
-
-
 # The page as a whole
 
 
 def test_the_page_is_built_from_the_domain(talking):
     demo = create_demo(talking, examples=None)
-    page = demo.page
-    assert set(page.panel.edits) == {"smile", "age"}
-    assert len(page.panel.prompts) == PROMPT_ROWS
-    assert list(page.panel.suggestions) == ["a face with a beard", "a smiling face"]
-    labels = {slider.label for slider in page.panel.edits.values()}
-    assert labels == {"Smile", "Age"}
-    assert all(slider.info for slider in page.panel.edits.values())
-    assert page.panel.read({part: part.value for part in page.panel.inputs}) == Controls(
-        {"smile": 0.0, "age": 0.0},
-        tuple(Prompt("", page.panel.prompt_start) for _ in range(PROMPT_ROWS)),
-        1.0,
-        3,
-    )
+    panel = demo.page.panel
+    edits = [edit for group in panel.props["groups"] for edit in group["edits"]]
+    assert {edit["name"]: edit["label"] for edit in edits} == {"smile": "Smile", "age": "Age"}
+    assert all(edit["info"] for edit in edits)
+    assert [row["words"] for row in panel.props["prompts"]["suggestions"]] == ["a face with a beard", "a smiling face"]
+    assert read_controls(panel.value, 1) == Controls(steps=3)
 
 
 def test_without_a_text_model_the_page_says_so(tiny):
-    demo = create_demo(tiny, examples=None)
-    assert demo.page.panel.prompts == []
-    shown = [block.value for block in demo.blocks.values() if isinstance(block, gr.HTML)]
-    assert any(texts.WORDS_MISSING in str(value) for value in shown)
+    panel = create_demo(tiny, examples=None).page.panel
+    assert panel.props["prompts"] is None
+    assert panel.props["words"]["WORDS_MISSING"] == texts.WORDS_MISSING
 
 
 def test_the_page_says_what_happens_to_the_photo_and_which_weights_these_are(tiny):

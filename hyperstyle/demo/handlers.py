@@ -11,8 +11,8 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,15 +22,19 @@ from PIL import Image
 from torch import Tensor
 
 from hyperstyle import metrics
-from hyperstyle.demo import texts
+from hyperstyle.demo import readouts, texts
+from hyperstyle.demo.contact_sheet import ContactSheet
+from hyperstyle.demo.history import Entry, History, describe
 from hyperstyle.demo.pictures import shrink, to_data_uri
-from hyperstyle.demo.sessions import Rebuilt, Session, SessionStore
-from hyperstyle.editing import TextEdit
+from hyperstyle.demo.readouts import Readout
+from hyperstyle.demo.sessions import Frame, Rebuilt, Session, SessionStore
+from hyperstyle.demo.state import Controls
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.images import open_photo, save_picture, to_photo
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
+    from hyperstyle.editing import TextEdit
     from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import HyperStyle
@@ -41,6 +45,7 @@ DRAWINGS_AT_ONCE = 1  # two forward passes on the same cores take longer than on
 PHOTO_PREVIEW_PX = 640
 WHOLE_PREVIEW_PX = 1280
 FRAME_PX = 512
+THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
 
 
 @dataclass(frozen=True)
@@ -49,38 +54,6 @@ class Status:
 
     kind: Literal["info", "busy", "done", "problem"]
     text: str
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One row of words."""
-
-    words: str
-    strength: float = 1.0
-    on: bool = True
-
-
-@dataclass(frozen=True)
-class Controls:
-    """Where every control stands.
-
-    Attributes:
-        edits: Strength by edit name, in the edit's own unit.
-        prompts: Rows of words, used or not.
-        offset_strength: 0 is the encoder's face, 1 the refined one.
-        steps: Refinement steps.
-    """
-
-    edits: Mapping[str, float]
-    prompts: tuple[Prompt, ...] = ()
-    offset_strength: float = 1.0
-    steps: int = 5
-
-    @property
-    def edited(self) -> bool:
-        """Whether anything is set to change the rebuilt face."""
-        words = any(prompt.on and prompt.strength and prompt.words.strip() for prompt in self.prompts)
-        return words or any(self.edits.values())
 
 
 @dataclass(frozen=True)
@@ -95,20 +68,40 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class Photo:
-    """The photo with its faces, for the picker."""
+    """The photo with its faces, for the picker, and what may spoil the result for the chosen one."""
 
     source: str
     faces: tuple[FaceBox, ...]
     chosen: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One picture of the filmstrip."""
+class Past:
+    """The history, for the page.
 
-    source: str
-    label: str
-    captions: tuple[str, ...]
+    Attributes:
+        entries: Settled states, oldest first.
+        versions: States kept under a name.
+        at: Number of the state on show.
+        undo, redo: Whether there is a state to go to.
+    """
+
+    entries: tuple[Entry, ...]
+    versions: tuple[Entry, ...]
+    at: int
+    undo: bool
+    redo: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two states side by side in the wipe: data URIs and names."""
+
+    before: str
+    before_label: str
+    after: str
+    after_label: str
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,12 @@ class Change:
         edited: Whether that differs from the rebuilt face.
         frames: The whole filmstrip.
         photo: The photo and its faces.
+        readout: What was found about the picture.
+        past: The history.
+        controls: Where every control is to go; None leaves them to the person.
+        sheet: A prompt at several strengths.
+        pair: Two states to compare.
         whole: The whole photo with the edited face, a data URI; empty hides it.
-        reset: Put every edit back to where it started.
         ready: A face is there, so it can be downloaded.
     """
 
@@ -133,8 +130,12 @@ class Change:
     edited: bool = False
     frames: tuple[Frame, ...] | None = None
     photo: Photo | None = None
+    readout: Readout | None = None
+    past: Past | None = None
+    controls: Controls | None = None
+    sheet: ContactSheet | None = None
+    pair: Pair | None = None
     whole: str | None = None
-    reset: bool = False
     ready: bool = False
 
 
@@ -241,7 +242,7 @@ class Handlers:
         yield from self._guard(session, work)
 
     def _open(self, session: Session, job: int, source: Path, steps: int) -> Iterator[Change]:
-        yield self._say(session, "busy", texts.LOOKING)
+        yield self.say(session, "busy", texts.LOOKING)
         photo = open_photo(source)
         encoded = source.read_bytes()
         faces = self.pipeline.align_all(photo)
@@ -256,7 +257,7 @@ class Handlers:
     def _choose(self, session: Session, job: int, index: int, steps: int) -> Iterator[Change]:
         photo, faces = session.photo, session.faces
         if photo is None or not 0 <= index < len(faces):
-            yield self._say(session, "problem", texts.NO_FACE_YET)
+            yield self.say(session, "problem", texts.NO_FACE_YET)
             return
         yield Change(session.next_serial(), photo=_photo_view(open_photo(photo), faces, index))
         yield from self._rebuild(session, job, photo, faces[index], steps, None)
@@ -271,31 +272,34 @@ class Handlers:
         frames = [Frame(_frame_source(to_photo(target)), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
         yield Change(session.next_serial(), status=Status("busy", texts.REBUILDING), frames=tuple(frames), whole="")
         inversion: Inversion | None = None
+        reconstruction = target
         for item in steps_of(partial(self.pipeline.invert, face, steps)):
             if session.opening != job:
                 return
             if isinstance(item, tuple):
+                _, reconstruction = item
                 frames.append(self._frame(target, *item))
                 yield Change(session.next_serial(), frames=tuple(frames))
             else:
                 inversion = item
         assert inversion is not None  # invert returns or raises
         seconds = time.perf_counter() - started_s
+        first = readouts.baseline(self.pipeline, target, reconstruction)
+        rebuilt = Rebuilt(photo, face, inversion, tuple(frames), first)
+        rest = Controls(steps=steps)
         with session.lock:
             if session.opening != job:
                 return
-            session.rebuilt = Rebuilt(photo, face, inversion)
-        picture, note = self._draw(inversion, controls or Controls({}))
-        with session.lock:
-            session.noted = note.text if note else ""
-        status = note or _rebuilt_status(face, seconds)
-        yield Change(
-            session.next_serial(),
-            status=status,
-            picture=to_data_uri(picture),
-            edited=controls is not None and controls.edited,
+            session.rebuilt, session.noted = rebuilt, ""
+            if controls is None:
+                session.history.start(rest, rebuilt, _thumbnail(to_photo(reconstruction.clamp(-1, 1))))
+        with session.drawing:
+            change = self.settle(session, rebuilt, controls or rest)
+        yield replace(
+            change,
+            status=change.status if session.noted else _rebuilt_status(seconds),
             frames=tuple(frames),
-            reset=controls is None,
+            controls=rest if controls is None else None,
             ready=True,
         )
 
@@ -319,7 +323,7 @@ class Handlers:
         Args:
             key: The page.
             controls: Its controls.
-            preview: Rather quick than large, as while a slider moves.
+            preview: Rather quick than large, as while a slider moves: nothing is noted or measured then.
 
         Returns:
             The new picture; None when a newer request of the same page makes this one pointless.
@@ -330,14 +334,70 @@ class Handlers:
             with session.drawing:
                 if number != session.wanted:
                     return None
-                serial = session.next_serial()
                 rebuilt = session.rebuilt
                 if rebuilt is None:
-                    return Change(serial, status=Status("problem", texts.NO_FACE_YET))
+                    return Change(session.next_serial(), status=Status("problem", texts.NO_FACE_YET))
+                if not preview:
+                    return self.settle(session, rebuilt, controls)
+                serial = session.next_serial()
                 picture, note = self._draw(rebuilt.inversion, controls, preview)
                 return Change(serial, status=_news(session, note), picture=to_data_uri(picture), edited=controls.edited)
         except Exception as error:
-            return self._failed(session, error)
+            return self.failed(session, error)
+
+    def settle(self, session: Session, rebuilt: Rebuilt, controls: Controls, label: str = "") -> Change:
+        """Draw the face in full, say what is to be said about it, and note the state; hold `session.drawing`.
+
+        Args:
+            session: The page.
+            rebuilt: Its face.
+            controls: Where its controls stand.
+            label: What to call the state; empty for what changed.
+        """
+        serial = session.next_serial()
+        settled = controls.settled()
+        picture, note = self._draw(rebuilt.inversion, settled)
+        readout = self.read_out(rebuilt, picture, settled)
+        with session.lock:
+            history = session.history
+            current = history.current
+            if current is not None:
+                label = label or describe(current.controls, settled, self.pipeline.edits)
+                history.push(label, settled, rebuilt, _thumbnail(picture))
+            past = past_of(history)
+        status = _news(session, note)
+        return Change(
+            serial,
+            status=status,
+            picture=to_data_uri(picture),
+            edited=settled.edited,
+            readout=readout,
+            past=past,
+        )
+
+    def read_out(self, rebuilt: Rebuilt, picture: Image.Image, controls: Controls) -> Readout | None:
+        """What can be said about a picture of a face; None when nothing measures it."""
+        if rebuilt.baseline is None:
+            return None
+        with self._drawings:
+            return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
+
+    def draw(self, rebuilt: Rebuilt, controls: Controls) -> Image.Image:
+        """Draw a face in full, without noting anything."""
+        return self._draw(rebuilt.inversion, controls)[0]
+
+    def draw_small(self, rebuilt: Rebuilt, controls: Controls, longest_px: int) -> Image.Image:
+        """Draw a face at the smallest size of the generator that is no smaller than `longest_px`, or in full."""
+        sizes = [px for px in self.pipeline.models.generator.config.channels if px >= longest_px]
+        px = min(sizes, default=self.pipeline.domain.resolution)
+        if px >= self.pipeline.domain.resolution:
+            return shrink(self.draw(rebuilt, controls), longest_px)
+        with self._drawings:
+            edits = [prompt.as_edit() for prompt in controls.asking]
+            picture = self.pipeline.render(
+                rebuilt.inversion, controls.active, edits, controls.offset_strength, px, controls.plain
+            )
+        return shrink(picture, longest_px)
 
     def paste(self, key: str, controls: Controls) -> Change:
         """Put the edited face back into the whole photo and show it."""
@@ -345,7 +405,7 @@ class Handlers:
         try:
             whole = self._whole(session, controls)
         except Exception as error:
-            return self._failed(session, error)
+            return self.failed(session, error)
         source = to_data_uri(shrink(whole, WHOLE_PREVIEW_PX))
         return Change(session.next_serial(), status=Status("done", texts.PASTED), whole=source)
 
@@ -374,7 +434,7 @@ class Handlers:
             try:
                 save_picture(make(session), path)
             except Exception as error:
-                yield None, self._failed(session, error)
+                yield None, self.failed(session, error)
             else:
                 yield path, Change(session.next_serial())
 
@@ -391,24 +451,28 @@ class Handlers:
         self, inversion: Inversion, controls: Controls, preview: bool = False
     ) -> tuple[Image.Image, Status | None]:
         """Draw with every prompt the text model knows; the second value says what is wrong with the others."""
-        edits = {name: value for name, value in controls.edits.items() if value}
-        asked = [prompt for prompt in controls.prompts if prompt.on and prompt.words.strip()]
         complaints, remarks, known = [], [], []
         with self._drawings:
-            for prompt in asked:
+            for prompt in controls.asking:
                 try:
-                    ignored = self.pipeline.text_editor.understand(prompt.words).ignored
+                    ignored = self._understand(prompt.as_edit())
                 except HyperStyleError as error:
                     complaints.append(str(error))
                     continue
-                known.append(TextEdit(prompt.words, prompt.strength))
+                known.append(prompt.as_edit())
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
             draw = self.pipeline.preview if preview else self.pipeline.render
-            picture = draw(inversion, edits, known, controls.offset_strength)
+            picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
+
+    def _understand(self, edit: TextEdit) -> tuple[str, ...]:
+        """The words of a prompt and of its neutral one that the text model leaves out; raises when none is left."""
+        editor = self.pipeline.text_editor
+        editor.direction(edit.prompt, edit.disentanglement, edit.neutral)
+        return editor.understand(edit.prompt).ignored
 
     # trouble
 
@@ -417,14 +481,16 @@ class Handlers:
         try:
             yield from work()
         except Exception as error:
-            yield self._failed(session, error)
+            yield self.failed(session, error)
 
-    def _failed(self, session: Session, error: Exception) -> Change:
+    def failed(self, session: Session, error: Exception) -> Change:
+        """Turn whatever went wrong into one sentence."""
         if not isinstance(error, HyperStyleError):
             log.error("The page could not do what was asked", exc_info=error)
-        return self._say(session, "problem", str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED)
+        return self.say(session, "problem", str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED)
 
-    def _say(self, session: Session, kind: Literal["busy", "problem"], text: str) -> Change:
+    def say(self, session: Session, kind: Literal["busy", "done", "problem"], text: str) -> Change:
+        """Put one sentence into the status line."""
         return Change(session.next_serial(), status=Status(kind, text))
 
 
@@ -473,14 +539,27 @@ def _photo_view(photo: Image.Image, faces: list[AlignedFace], chosen: int) -> Ph
         left, right = (min(max(x / width, 0.0), 1.0) for x in (face.box[0], face.box[2]))
         top, bottom = (min(max(y / height, 0.0), 1.0) for y in (face.box[1], face.box[3]))
         boxes.append(FaceBox(left, top, right - left, bottom - top))
-    return Photo(to_data_uri(shrink(photo, PHOTO_PREVIEW_PX)), tuple(boxes), chosen)
+    return Photo(to_data_uri(shrink(photo, PHOTO_PREVIEW_PX)), tuple(boxes), chosen, faces[chosen].report.warnings)
 
 
-def _rebuilt_status(face: AlignedFace, seconds: float) -> Status:
-    text = texts.REBUILT.format(seconds=seconds)
-    for warning in face.report.warnings:
-        text += " " + texts.FACE_WARNING.format(warning=warning)
-    return Status("done", text)
+def _rebuilt_status(seconds: float) -> Status:
+    return Status("done", texts.REBUILT.format(seconds=seconds))
+
+
+def past_of(history: History) -> Past:
+    """The history as the page shows it; hold the session's lock."""
+    current = history.current
+    return Past(
+        tuple(history.entries),
+        tuple(history.versions),
+        0 if current is None else current.number,
+        history.can_undo,
+        history.can_redo,
+    )
+
+
+def _thumbnail(picture: Image.Image) -> str:
+    return to_data_uri(shrink(picture.convert("RGB"), THUMBNAIL_PX), THUMBNAIL_QUALITY)
 
 
 def _news(session: Session, note: Status | None) -> Status | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,10 +14,13 @@ from PIL import Image
 from hyperstyle.demo import texts
 from hyperstyle.demo.api import add_endpoints
 from hyperstyle.demo.compare_tab import CompareTab
-from hyperstyle.demo.controls import ControlPanel, build_controls
+from hyperstyle.demo.controls import control_panel
 from hyperstyle.demo.handlers import Change, Handlers
+from hyperstyle.demo.languages import tr
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
+from hyperstyle.demo.state import Controls, read_controls
+from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.widgets import face_picker, photo_input, picker_value, thumbnails, viewer, viewer_value
 
 if TYPE_CHECKING:
@@ -31,11 +33,6 @@ QUEUE_LENGTH = 32
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For every event of the page itself: endpoints for programs are in `api.py`."""
 
-# Runs on every move of a slider; clicks the hidden button when the last move was a while ago.
-CLICK_WHEN_STILL = """() => {{
-  clearTimeout(window.hsStill);
-  window.hsStill = setTimeout(() => document.querySelector("#{id}")?.click(), 350);
-}}"""
 # Runs after the file's address has reached the hidden download button.
 CLICK_DOWNLOAD = """async () => {{
   await new Promise((done) => setTimeout(done, 50));
@@ -54,12 +51,13 @@ class Page:
 
     def __init__(self, pipeline: HyperStyle, examples: Sequence[Path], hosted: bool) -> None:
         self.handlers = Handlers(pipeline, SessionStore())
+        self.studio = Studio(self.handlers)
         self.examples = list(examples)
         _heading()
         with gr.Tabs(elem_id="hs-tabs"):
-            with gr.Tab(texts.TAB_EDIT, id="edit"):
+            with gr.Tab(tr(texts.TAB_EDIT), id="edit"):
                 self._build_editor(pipeline)
-            with gr.Tab(texts.TAB_COMPARE, id="compare", elem_id="hs-compare-tab"):
+            with gr.Tab(tr(texts.TAB_COMPARE), id="compare", elem_id="hs-compare-tab"):
                 self.compare = CompareTab(pipeline, self.handlers.store, PRIVATE)
         _footer(pipeline, hosted)
         self._wire()
@@ -70,9 +68,9 @@ class Page:
                 self.picker = face_picker()
                 self.upload = photo_input(
                     sources=["upload", "webcam", "clipboard"],
-                    label=texts.UPLOAD_LABEL,
+                    label=tr(texts.UPLOAD_LABEL),
                     show_label=False,
-                    placeholder=texts.UPLOAD_HINT,
+                    placeholder=tr(texts.UPLOAD_HINT),
                     height=200,
                     buttons=[],
                     elem_id="hs-upload",
@@ -82,10 +80,10 @@ class Page:
                 self.viewer = viewer()
                 with gr.Row(elem_classes="hs-actions"):
                     self.save_face = gr.Button(
-                        texts.DOWNLOAD_FACE, size="md", interactive=False, elem_id="hs-save-face"
+                        tr(texts.DOWNLOAD_FACE), size="md", interactive=False, elem_id="hs-save-face"
                     )
                     self.paste = gr.Button(
-                        texts.PASTE_BACK,
+                        tr(texts.PASTE_BACK),
                         size="md",
                         variant="primary",
                         interactive=False,
@@ -93,75 +91,46 @@ class Page:
                     )
                 with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
                     self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
-                    self.save_whole = gr.Button(texts.DOWNLOAD_WHOLE, size="md", elem_id="hs-save-whole")
+                    self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
-                self.settle = gr.Button(visible="hidden", elem_id="hs-settle") if self.handlers.has_previews else None
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
-                self.panel = build_controls(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
+                self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
 
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:
             return None
-        gr.HTML(f"<h3>{texts.EXAMPLES_HEADING}</h3>", apply_default_css=False)
+        gr.HTML(f"<h2>{tr(texts.EXAMPLES_HEADING)}</h2>", apply_default_css=False)
         return thumbnails([(_thumbnail(path), path.stem.replace("_", " ")) for path in self.examples])
 
     # wiring
 
     def _wire(self) -> None:
-        panel, job = self.panel, {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
-        everything = [
-            *[self.viewer, self.picker, self.whole_box, self.whole, self.save_face, self.paste],
-            *panel.defaults(),
-        ]
+        job: dict[str, Any] = {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
+        everything = [self.viewer, self.picker, self.whole_box, self.whole, self.save_face, self.paste]
         # In two events, so that a photo dropped while another is worked on waits for its turn. An answer that leaves a
         # component out makes Gradio build it anew for that page, and the field would lose what `photo_input` did to it.
         taken = self.upload.input(self._take, self.upload, self.upload, queue=False, trigger_mode="multiple", **PRIVATE)
-        taken.then(self._open, panel.steps, everything, **job, **PRIVATE)
+        taken.then(self._open, self.panel, everything, **job, **PRIVATE)
         if self.thumbnails is not None:
-            self.thumbnails.select(self._open_example, panel.steps, everything, **job, **PRIVATE)
-        self.picker.select(self._choose, panel.steps, everything, **job, **PRIVATE)
-        panel.steps.input(self._change_steps, panel.inputs, everything, **job, **PRIVATE)
+            self.thumbnails.select(self._open_example, self.panel, everything, **job, **PRIVATE)
+        self.picker.select(self._choose, self.panel, everything, **job, **PRIVATE)
+        self.panel.submit(self._change_steps, self.panel, everything, **job, **PRIVATE)
 
-        # One listener for all live controls: Gradio then has at most one request on its way, and one waiting that
-        # reads the controls when its turn comes. It skips the queue, which would cost a second request.
-        live: dict[str, Any] = {"inputs": panel.inputs, "outputs": self.viewer, "queue": False, **PRIVATE}
-        if self.settle is None:
-            gr.on([*panel.drag_triggers, *panel.settled_triggers], self._live, trigger_mode="always_last", **live)
-        else:
-            # A large picture takes a while: previews while something moves, the full one once it has come to rest.
-            gr.on(panel.drag_triggers, self._preview, trigger_mode="always_last", **live)
-            gr.on(panel.drag_triggers, None, js=CLICK_WHEN_STILL.format(id="hs-settle"), **PRIVATE)
-            settled = [self.settle.click, *panel.settled_triggers]
-            gr.on(settled, self._live, trigger_mode="always_last", **live)
+        # One listener for everything that moves the picture: Gradio then has at most one request on its way, and one
+        # waiting that reads the controls when its turn comes. It skips the queue, which would cost a second request.
+        self.panel.input(self._live, self.panel, self.viewer, queue=False, trigger_mode="always_last", **PRIVATE)
+        for widget in (self.panel, self.viewer):
+            acts: dict[str, Any] = {"concurrency_id": "act", "concurrency_limit": 4, "trigger_mode": "multiple"}
+            widget.select(self._act, self.panel, self.viewer, **acts, **PRIVATE)
 
-        # Reset happens in the browser: were it an answer from the server, a drawing asked for in between could bring
-        # the old positions back.
-        starts = panel.defaults()
-        reset = panel.reset.click(None, None, list(starts), js=_returns(list(starts.values())), **PRIVATE)
-        reset.then(self._live, **live)
-        self._wire_prompts(live)
-
-        controls: dict[str, Any] = {"inputs": panel.inputs, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
-        self.paste.click(self._paste, outputs=[self.viewer, self.whole_box, self.whole], **controls)
+        saves: dict[str, Any] = {"inputs": self.panel, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
+        self.paste.click(self._paste, outputs=[self.viewer, self.whole_box, self.whole], **saves)
         for button, save in ((self.save_face, self._save_face), (self.save_whole, self._save_whole)):
-            saved = button.click(save, outputs=[self.file, self.viewer], **controls)
+            saved = button.click(save, outputs=[self.file, self.viewer], **saves)
             saved.success(None, js=CLICK_DOWNLOAD.format(id="hs-file"), api_visibility="private")
 
-    def _wire_prompts(self, live: dict[str, Any]) -> None:
-        rows = self.panel.prompts
-        if not rows:
-            return
-        shown = gr.State([number == 0 for number in range(len(rows))])
-        columns, words = [row.row for row in rows], [row.words for row in rows]
-        quick: dict[str, Any] = {"queue": False, **PRIVATE}
-        self.panel.add_prompt.click(show_another, shown, [shown, *columns], **quick)
-        for number, row in enumerate(rows):
-            hide = _hide_row(number, self.panel.prompt_start)
-            hidden = row.remove.click(hide, shown, [shown, row.row, row.words, row.strength, row.on], **quick)
-            hidden.then(self._live, **live)
-        for button in self.panel.suggestions.values():
-            added = button.click(use_suggestion, [button, shown, *words], [shown, *columns, *words], **quick)
-            added.then(self._live, **live)
+    def _read(self, value: Any) -> Controls:
+        return read_controls(value, self.handlers.pipeline.domain.refinement_steps)
 
     # events: Gradio's values in, component updates out
 
@@ -169,41 +138,44 @@ class Page:
         """Note the upload and, by returning None, empty the upload field for the next one."""
         self.handlers.take(_key(request), path)
 
-    def _open(self, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for change in self.handlers.open_taken(_key(request), int(steps)):
+    def _open(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.open_taken(_key(request), self._read(value).steps):
             yield self._updates(change)
 
-    def _open_example(self, event: gr.EventData, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def _open_example(self, event: gr.EventData, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
         path = self.examples[_index(event, len(self.examples))]
-        for change in self.handlers.open_photo(_key(request), path, int(steps)):
+        for change in self.handlers.open_photo(_key(request), path, self._read(value).steps):
             yield self._updates(change)
 
-    def _choose(self, event: gr.EventData, steps: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for change in self.handlers.choose_face(_key(request), _index(event, None), int(steps)):
+    def _choose(self, event: gr.EventData, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.choose_face(_key(request), _index(event, None), self._read(value).steps):
             yield self._updates(change)
 
-    def _change_steps(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for change in self.handlers.change_steps(_key(request), self.panel.read(values)):
+    def _change_steps(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.handlers.change_steps(_key(request), self._read(value)):
             yield self._updates(change)
 
-    def _preview(self, values: dict[Any, Any], request: gr.Request) -> Any:
-        change = self.handlers.live(_key(request), self.panel.read(values), preview=True)
-        return gr.skip() if change is None else viewer_value(change)
+    def _live(self, value: Any, request: gr.Request) -> Any:
+        sent = value if isinstance(value, dict) else {}
+        change = self.handlers.live(_key(request), self._read(value), preview=bool(sent.get("moving")))
+        return gr.skip() if change is None else {**viewer_value(change), "asked": sent.get("asked")}
 
-    def _live(self, values: dict[Any, Any], request: gr.Request) -> Any:
-        change = self.handlers.live(_key(request), self.panel.read(values))
-        return gr.skip() if change is None else viewer_value(change)
+    def _act(self, event: gr.EventData, value: Any, request: gr.Request) -> Iterator[Any]:
+        data = getattr(event, "_data", None)
+        data = data if isinstance(data, dict) else {}
+        for change in self.studio.act(_key(request), str(data.get("action")), data, self._read(value)):
+            yield viewer_value(change)
 
-    def _paste(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        change = self.handlers.paste(_key(request), self.panel.read(values))
+    def _paste(self, value: Any, request: gr.Request) -> dict[Any, Any]:
+        change = self.handlers.paste(_key(request), self._read(value))
         return {self.viewer: viewer_value(change), **self._whole_updates(change)}
 
-    def _save_face(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for path, change in self.handlers.save_face(_key(request), self.panel.read(values)):
+    def _save_face(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_face(_key(request), self._read(value)):
             yield self._saved(path, change)
 
-    def _save_whole(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for path, change in self.handlers.save_whole(_key(request), self.panel.read(values)):
+    def _save_whole(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_whole(_key(request), self._read(value)):
             yield self._saved(path, change)
 
     def close(self, request: gr.Request) -> None:
@@ -219,8 +191,6 @@ class Page:
             updates[self.picker] = picker_value(change.photo)
         if change.ready:
             updates |= {button: gr.update(interactive=True) for button in (self.save_face, self.paste)}
-        if change.reset:
-            updates |= self.panel.defaults()
         return updates
 
     def _whole_updates(self, change: Change) -> dict[Any, Any]:
@@ -256,46 +226,6 @@ def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: 
     return demo
 
 
-def show_another(shown: list[bool]) -> list[Any]:
-    """Show the first hidden row of words; the first value is the new state, then one update per row."""
-    if all(shown):
-        gr.Info(texts.PROMPTS_FULL.format(count=len(shown)))
-        return [shown, *(gr.skip() for _ in shown)]
-    shown = _with(shown, shown.index(False), True)
-    return [shown, *(gr.update(visible=visible) for visible in shown)]
-
-
-def use_suggestion(suggestion: str, shown: list[bool], *words: str) -> list[Any]:
-    """Put a suggested prompt into the first row without words, showing it if need be."""
-    rows = sorted(range(len(shown)), key=lambda number: not shown[number])  # those on show first
-    free = next((number for number in rows if not (words[number] or "").strip()), None)
-    if free is None or suggestion in words:
-        if free is None:
-            gr.Info(texts.PROMPTS_FULL.format(count=len(shown)))
-        return [shown, *(gr.skip() for _ in shown), *(gr.skip() for _ in shown)]
-    shown = _with(shown, free, True)
-    filled = (suggestion if number == free else gr.skip() for number in range(len(shown)))
-    return [shown, *(gr.update(visible=visible) for visible in shown), *filled]
-
-
-def _hide_row(number: int, start: float) -> Any:
-    def hide(shown: list[bool]) -> list[Any]:
-        """Empty a row of words and hide it; the last one on show only empties."""
-        keep = sum(shown) <= 1
-        return [_with(shown, number, keep), gr.update(visible=keep), "", start, True]
-
-    return hide
-
-
-def _with(values: list[bool], index: int, value: bool) -> list[bool]:
-    return [value if number == index else old for number, old in enumerate(values)]
-
-
-def _returns(values: list[Any]) -> str:
-    """A browser function that answers with constants."""
-    return f"() => {json.dumps(values)}"
-
-
 def _key(request: gr.Request) -> str:
     return str(request.session_hash)
 
@@ -317,7 +247,7 @@ def _thumbnail(path: Path) -> str:
 
 
 def _heading() -> None:
-    gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", apply_default_css=False, elem_id="hs-heading")
+    gr.HTML(f"<h1>{texts.TITLE}</h1><p>{tr(texts.TAGLINE)}</p>", apply_default_css=False, elem_id="hs-heading")
 
 
 def _footer(pipeline: HyperStyle, hosted: bool) -> None:
@@ -332,10 +262,7 @@ def _footer(pipeline: HyperStyle, hosted: bool) -> None:
     )
     privacy = texts.PRIVACY_HOSTED if hosted else texts.PRIVACY
     gr.HTML(
-        f"<p>{privacy}</p><p>{html.escape(weights)}</p>",
+        f"<p>{tr(privacy)}</p><p>{html.escape(weights)}</p>",
         apply_default_css=False,
         elem_id="hs-footer",
     )
-
-
-__all__ = ["ControlPanel", "Page", "create_demo", "show_another", "use_suggestion"]

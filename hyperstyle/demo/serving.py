@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hyperstyle.demo import texts
+from hyperstyle.demo.languages import I18N
 from hyperstyle.demo.mcp_tools import check_mcp, make_plain
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
@@ -62,6 +63,7 @@ def launch(
         "pwa": False,
         "show_error": False,
         "max_file_size": MAX_FILE_BYTES,
+        "i18n": I18N,
         "footer_links": ["api", "settings"],
         **options,
     }

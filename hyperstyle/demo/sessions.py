@@ -14,16 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperstyle.demo.history import History
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hyperstyle.alignment import AlignedFace
+    from hyperstyle.demo.readouts import Baseline
     from hyperstyle.latents import Inversion
 
 MAX_SESSIONS = 48
 
 
 @dataclass(frozen=True)
+class Frame:
+    """One picture of the filmstrip."""
+
+    source: str
+    label: str
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Rebuilt:
     """A face that can be edited, with the photo it came from.
 
@@ -31,11 +43,15 @@ class Rebuilt:
         photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB.
         face: The face, cut out.
         inversion: The face, rebuilt.
+        frames: How it was rebuilt, stage by stage.
+        baseline: What edited pictures of it are compared with.
     """
 
     photo: bytes
     face: AlignedFace
     inversion: Inversion
+    frames: tuple[Frame, ...] = ()
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,8 @@ class Session:
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
+        history: What was done to that face.
+        surprises: How many random combinations were drawn.
         comparison: What the compare tab shows; stays while another photo is on its way.
         comparing: Number of the newest comparison; an older one gives up.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
@@ -88,6 +106,8 @@ class Session:
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
     noted: str = ""
+    history: History = field(default_factory=History)
+    surprises: int = 0
     comparison: Comparison | None = None
     comparing: int = 0
     opening: int = 0
@@ -128,6 +148,7 @@ class Session:
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
             self.comparison = None
+            self.history = History()
             self.opening += 1
             self.comparing += 1
 

@@ -12,6 +12,7 @@ UPLOAD_HINT = "Drop a photo, or click"
 EXAMPLES_HEADING = "Or try one of these"
 PICKER_MANY = "{count} faces found. Click the one you want to edit."
 PICKER_ONE = "One face found."
+FACE_WARNING = "Good to know: {warning}"
 FACE_NAME = "Face {number}"
 
 # Result column
@@ -36,20 +37,107 @@ WHOLE_ALT = "The whole photo with the edited face"
 DOWNLOAD_WHOLE = "Download photo"
 WHOLE_NOTE = "Pixels outside the soft edge are exactly those of your photo. Press the button again after more edits."
 
+# What is known about the picture
+LIKENESS = "Likeness to the photo {likeness:.2f}"
+LIKENESS_NOTE = (
+    "Likeness is how similar one network finds the picture and your photo, 1 at most. It is a hint at what an edit "
+    "cost, and cannot tell who somebody is."
+)
+MOVED = "also moved: {moves}"
+MOVED_NOTHING = "nothing else moved noticeably"
+MOVED_NOTE = "What a second network sees change beyond what you asked for, as a share of what is possible."
+MOVED_YEARS = "{moved:+.0f} years"
+MOVED_DEGREES = "{moved:+.0f}\u00b0"
+MOVED_SHARE = "{moved:+.0f}\u00a0%"
+TRAITS = {
+    "skin_warmth": "Skin warmth",
+    "eye_colour": "Eye colour",
+    "hair_red": "Red in the hair",
+    "hair_parting": "Parting",
+    "hairline": "Receding hairline",
+    "jaw": "Jaw",
+    "gaze_y": "Gaze, up or down",
+    "light_y": "Light from above",
+    "light_warmth": "Warm light",
+    "background": "Background colour",
+    "background_light": "Background brightness",
+    "clothes": "Clothes colour",
+    "clothes_light": "Clothes brightness",
+}
+
+# History
+HISTORY = "History"
+HISTORY_NAME = "History: choose a state to go back to it"
+HISTORY_START = "Rebuilt"
+HISTORY_EDIT = "{label} {value:+g}"
+HISTORY_SEVERAL = "{count} changes"
+HISTORY_WITHOUT = "without {words}"
+HISTORY_OFFSET = "Offsets {value:g}"
+HISTORY_STEPS = "{count} steps"
+HISTORY_RESET = "Reset"
+HISTORY_SURPRISE = "Surprise"
+HISTORY_OTHER = "Another state"
+RESTORED = "Back at \u201c{label}\u201d."
+STATE_GONE = "That state is no longer remembered; choose one of those on show."
+COMPARE_STATES = "Compare two"
+COMPARE_STATES_INFO = "Then choose two states; the border slides between them. Any edit ends it."
+COMPARING_STATES = "Two states side by side; move the border. Any edit goes on from where you were."
+PICK_FIRST = "Choose the state for the left side."
+PICK_SECOND = "Now the one for the right side."
+VERSION_OPEN = "Keep this ..."
+VERSION_HINT = "Name this version"
+VERSION_KEEP = "Keep"
+VERSION_KEEP_INFO = "Keeps the state on show under this name while the page is open"
+VERSION_KEPT = "Kept as \u201c{name}\u201d."
+VERSION_NAMELESS = "Give the version a name first."
+VERSIONS_FULL = "{count} versions are kept already; remove one first."
+VERSION_DROP = "Forget the version {name}"
+VERSIONS_NAME = "Kept versions"
+
 # Controls column
 CONTROLS_HEADING = "Edit"
+UNDO = "Undo (Ctrl+Z)"
+REDO = "Redo (Ctrl+Shift+Z)"
+SURPRISE = "Surprise me"
+SURPRISE_INFO = "Sets a few sliders at random, inside the range that was tested; undo brings yours back"
 RESET_ALL = "Reset all"
+RESET_ALL_INFO = "Puts every edit back to where it started"
+RESET_ONE = "Reset {name}"
+EXACT_VALUE = "{name}, exact value"
+IN_USE = "In use"
+IN_USE_ON = "{name} on"
+IN_USE_REMOVE = "Remove {name}"
+IN_USE_SHOW = "Go to {name}"
+KEEP_OTHERS = "keeps others"
+KEEP_OTHERS_INFO = "{name} leaves alone what it would drag along: {others}. Press to let these move too."
+SEARCH = "Find an edit"
+SEARCH_NONE = "No slider is called that; try it in words below."
 NO_EDITS = "This domain comes without sliders; the words and the rebuild settings below still work."
 WORDS_HEADING = "Words"
 WORDS_INFO = "Type what you want to see, press Enter, then drag the strength; below 0 it does the opposite."
 WORDS_MISSING = "This domain comes without a text model, so it cannot be edited with words."
-PROMPT_LABEL = "Prompt"
+PROMPT_LABEL = "Prompt {number}"
 PROMPT_HINT = "a face with ..."
-PROMPT_ON = "On"
+PROMPT_ON = "Prompt {number} on"
 PROMPT_STRENGTH = "Strength"
+PROMPT_TESTED = "Tested from {low} to {high}."
+PROMPT_UNTESTED = "Below 0 it does the opposite."
+PROMPT_MORE = "Steer these words"
+PROMPT_NEUTRAL = "Compared with"
+PROMPT_NEUTRAL_INFO = "The prompt changes what sets it apart from this."
+PROMPT_NEUTRAL_HINT = "a face"
+PROMPT_DISENTANGLEMENT = "Disentanglement"
+PROMPT_DISENTANGLEMENT_INFO = "Higher changes fewer things at once; empty is what suits the words best."
+PROMPT_AUTOMATIC = "auto"
 PROMPT_ADD = "Add another prompt"
-PROMPT_REMOVE = "Remove"
-PROMPTS_FULL = "All {count} prompts are in use; remove one first."
+PROMPT_REMOVE = "Remove prompt {number}"
+SHEET = "Contact sheet"
+SHEET_INFO = "Small pictures of several strengths and disentanglements; choose one to take it over"
+SHEET_BUSY = "Drawing the contact sheet ..."
+SHEET_READY = "Choose a picture of the contact sheet to take it over."
+SHEET_NAME = "Contact sheet: strength to the right, disentanglement downwards; arrow keys move"
+SHEET_CELL = "strength {strength}, disentanglement {disentanglement}"
+SHEET_NEEDS_WORDS = "Type a prompt first; the contact sheet shows it at several strengths."
 WORDS_IGNORED = "These words are unknown here and were left out: {words}."
 REBUILD_HEADING = "Rebuild"
 OFFSET_LABEL = "Offset strength"
@@ -78,7 +166,6 @@ NO_FACE_YET = "Add a photo first; after a long pause the page lets the last one 
 PASTING = "Putting the face back ..."
 PASTED = "The edited face is back in the photo."
 UNEXPECTED = "Sorry, that did not work. Nothing was lost; please try again, or try another photo."
-FACE_WARNING = "Good to know: {warning}"
 
 # Compare tab
 TAB_EDIT = "Edit"

@@ -14,9 +14,14 @@ from typing import Any
 import gradio as gr
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.handlers import Change, Photo
+from hyperstyle.demo.handlers import Change, Past, Photo
+from hyperstyle.demo.languages import LANGUAGES
+from hyperstyle.demo.readouts import Readout
+from hyperstyle.demo.state import write_controls
 
 STATIC = Path(__file__).parent / "static"
+MOVES_IN_LINE = 2
+THUMBNAILS_SENT = 3  # the newest, and a few before it in case an answer was lost
 
 
 def read_static(name: str) -> str:
@@ -24,8 +29,16 @@ def read_static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
+def script(*names: str) -> str:
+    """The script of a widget: these files, after the one that lets them speak the visitor's language."""
+    return "".join(map(read_static, ("say.js", *names)))
+
+
 def viewer() -> gr.HTML:
-    """Status line, before/after wipe and filmstrip; its value is `viewer_value` of a `Change`.
+    """Status line, before/after wipe, readouts, history and filmstrip; its value is `viewer_value` of a `Change`.
+
+    It passes on what is meant for the controls, so that every answer of the server goes through one place that knows
+    which one is the newest. It triggers `select` with an `action` that `studio.Studio.act` understands.
 
     `gr.ImageSlider` is not used: it stores both pictures as files and the browser fetches each again for every
     position of a dragged slider, and it cannot tell an overtaken answer from a new one.
@@ -33,27 +46,31 @@ def viewer() -> gr.HTML:
     return gr.HTML(
         value={},
         html_template=read_static("viewer.html"),
-        js_on_load=read_static("viewer.js"),
+        js_on_load=script("viewer.js", "past.js", "start.js"),
         apply_default_css=False,
         elem_id="hs-viewer",
-        words={
-            "empty": texts.VIEWER_EMPTY,
-            "wipe": texts.VIEWER_NAME,
-            "film": texts.FILM_NAME,
-            "note": texts.FILM_NOTE,
-            "ready": texts.READY,
-        },
+        words={name: getattr(texts, name) for name in VIEWER_TEXTS},
+        languages=LANGUAGES,
     )
+
+
+VIEWER_TEXTS = (
+    *("READY", "VIEWER_EMPTY", "VIEWER_NAME", "FILM_NAME", "FILM_NOTE", "HISTORY", "HISTORY_NAME", "COMPARE_STATES"),
+    *("COMPARE_STATES_INFO", "PICK_FIRST", "PICK_SECOND", "VERSION_OPEN", "VERSION_HINT", "VERSION_KEEP"),
+    *("VERSION_KEEP_INFO", "VERSION_DROP", "VERSIONS_NAME"),
+)
+"""Names of the `texts` that the viewer shows by itself."""
 
 
 def face_picker() -> gr.HTML:
     """The photo with a frame around each face; `select` says which was clicked. Its value is `picker_value`."""
     return gr.HTML(
         value=None,
-        html_template='<div class="hs-photo"><img alt=""></div><p></p>',
-        js_on_load=read_static("picker.js"),
+        html_template='<div class="hs-photo"><img alt=""></div><p></p><ul></ul>',
+        js_on_load=script("picker.js"),
         apply_default_css=False,
         elem_id="hs-picker",
+        languages=LANGUAGES,
     )
 
 
@@ -104,7 +121,44 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT
     if change.frames is not None:
         value["frames"] = [{**asdict(frame), "captions": list(frame.captions)} for frame in change.frames]
+    if change.readout is not None:
+        value["readout"] = _readout_value(change.readout)
+    if change.past is not None:
+        value["past"] = _past_value(change.past)
+    if change.controls is not None:
+        value["controls"] = write_controls(change.controls)
+    if change.sheet is not None:
+        rows = [[asdict(cell) for cell in row] for row in change.sheet.rows]
+        value["sheet"] = {**asdict(change.sheet), "strengths": list(change.sheet.strengths), "rows": rows}
+    if change.pair is not None:
+        value["pair"] = asdict(change.pair)
     return value
+
+
+def _readout_value(readout: Readout) -> dict[str, Any]:
+    """Likeness and movements in words: the most important ones in one line, the rest unfolds."""
+    summary, notes = [], []
+    if readout.likeness is not None:
+        summary.append(texts.LIKENESS.format(likeness=readout.likeness))
+        notes.append(texts.LIKENESS_NOTE)
+    moves = readout.moves or ()
+    if readout.moves is not None:
+        named = ", ".join(f"{move.label} {move.amount}".strip() for move in moves[:MOVES_IN_LINE])
+        summary.append(texts.MOVED.format(moves=named) if moves else texts.MOVED_NOTHING)
+        notes.append(texts.MOVED_NOTE)
+    return {"summary": summary, "notes": notes, "moves": [asdict(move) for move in moves]}
+
+
+def _past_value(past: Past) -> dict[str, Any]:
+    """The history without most thumbnails: the page keeps those it has been sent."""
+    return {
+        "entries": [{"number": entry.number, "label": entry.label} for entry in past.entries],
+        "versions": [{"number": entry.number, "label": entry.label} for entry in past.versions],
+        "thumbnails": {str(entry.number): entry.thumbnail for entry in past.entries[-THUMBNAILS_SENT:]},
+        "at": past.at,
+        "undo": past.undo,
+        "redo": past.redo,
+    }
 
 
 def picker_value(photo: Photo) -> dict[str, Any]:
@@ -116,4 +170,5 @@ def picker_value(photo: Photo) -> dict[str, Any]:
         "faces": [{**asdict(box), "name": name} for box, name in zip(photo.faces, names, strict=True)],
         "chosen": photo.chosen,
         "note": texts.PICKER_ONE if count == 1 else texts.PICKER_MANY.format(count=count),
+        "warnings": [texts.FACE_WARNING.format(warning=warning) for warning in photo.warnings],
     }

@@ -1,6 +1,7 @@
 // The photo with a frame around every face; a click chooses one. Gradio hands in `element`, `props`, `trigger`, `watch`.
 const stage = element.querySelector(".hs-photo");
 const note = element.querySelector("p");
+const warnings = element.querySelector("ul");
 
 function show() {
   const value = props.value;
@@ -12,8 +13,8 @@ function show() {
   value.faces.forEach((face, i) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.title = face.name;
-    button.setAttribute("aria-label", face.name);
+    button.title = say(face.name);
+    button.setAttribute("aria-label", say(face.name));
     button.setAttribute("aria-pressed", String(i === value.chosen));
     for (const side of ["left", "top", "width", "height"]) button.style[side] = 100 * face[side] + "%";
     button.addEventListener("click", () => {
@@ -22,7 +23,12 @@ function show() {
     });
     stage.append(button);
   });
-  note.textContent = value.note;
+  note.textContent = say(value.note);
+  warnings.replaceChildren(...value.warnings.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = say(text);
+    return item;
+  }));
 }
 
 show();

@@ -1,6 +1,6 @@
-// The result: status line, before/after wipe and filmstrip. Runs once, when the page has loaded; Gradio hands in
-// `element`, `props` and `watch`. Only `props.value` changes afterwards, and each value carries only what is new.
-const words = props.words;
+// The result: status line, before/after wipe and filmstrip; `past.js` follows. Runs once, when the page has loaded;
+// Gradio hands in `element`, `props`, `trigger` and `watch`. Only `props.value` changes afterwards, and each value
+// carries only what is new. What is meant for the controls goes on to them as an event.
 const find = (selector) => element.querySelector(selector);
 const status = find(".hs-status");
 const stage = find(".hs-stage");
@@ -11,15 +11,16 @@ const tag = find(".hs-tag-after");
 const film = find(".hs-film");
 const toast = find(".hs-toast");
 
-find(".hs-empty span").textContent = words.empty;
-find(".hs-film-note").textContent = words.note;
-film.setAttribute("aria-label", words.film);
-border.setAttribute("aria-label", words.wipe);
+find(".hs-empty span").textContent = words.VIEWER_EMPTY;
+find(".hs-film-note").textContent = words.FILM_NOTE;
+film.setAttribute("aria-label", words.FILM_NAME);
+border.setAttribute("aria-label", words.VIEWER_NAME);
 
 // Serial of the newest answer shown, per part: an answer that was overtaken on its way must not undo a newer one.
-const shown = { status: 0, picture: 0, frames: 0 };
+const shown = { status: 0, picture: 0, frames: 0, readout: 0, past: 0, controls: 0, sheet: 0, pair: 0 };
 let frames = [];
 let compared = 0; // frame on the left of the border
+let latest = null; // the face as it stands, while two states are compared
 let touched = false; // whether the person has moved the border
 
 function moveBorder(percent, glide) {
@@ -32,7 +33,7 @@ function moveBorder(percent, glide) {
 
 function showStatus({ kind, text }) {
   status.dataset.kind = kind;
-  status.textContent = text;
+  status.textContent = say(text);
   const { top, bottom } = status.getBoundingClientRect();
   // On a phone the status line lies below the upload: bring it into view when something happens there. Once the page is
   // scrolled down to the controls, the picture stays in sight and says it instead: jumping away would be rude.
@@ -41,14 +42,14 @@ function showStatus({ kind, text }) {
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     status.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
-  toast.textContent = text;
+  toast.textContent = say(text);
   toast.hidden = !(above && (kind === "problem" || kind === "info"));
 }
 
 function compareWith(index) {
   compared = Math.min(index, frames.length - 1);
   before.src = frames[compared].source;
-  find(".hs-tag-before").textContent = frames[compared].label;
+  find(".hs-tag-before").textContent = say(frames[compared].label);
   film.querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === compared)));
 }
 
@@ -65,6 +66,7 @@ function showFrames(list) {
       button.type = "button";
       button.append(document.createElement("img"), document.createElement("strong"));
       button.addEventListener("click", () => {
+        endComparing();
         compareWith(i);
         if (parseFloat(stage.style.getPropertyValue("--wipe")) < 5) moveBorder(50, true);
       });
@@ -75,11 +77,11 @@ function showFrames(list) {
     const [picture, label, ...captions] = button.children;
     if (picture.src !== frame.source) picture.src = frame.source;
     picture.alt = "";
-    label.textContent = frame.label;
+    label.textContent = say(frame.label);
     captions.forEach((caption) => caption.remove());
     frame.captions.forEach((text) => {
       const caption = document.createElement("small");
-      caption.textContent = text;
+      caption.textContent = say(text);
       button.append(caption);
     });
   });
@@ -92,7 +94,7 @@ function showFrames(list) {
   // Until the edited face is drawn, show the newest stage of the rebuild.
   if (restarted || after.dataset.provisional === "true") {
     showPicture(frames[frames.length - 1].source, true);
-    tag.textContent = after.alt = frames[frames.length - 1].label;
+    tag.textContent = after.alt = say(frames[frames.length - 1].label);
   }
 }
 
@@ -104,22 +106,33 @@ function showPicture(source, provisional) {
 
 function apply(value) {
   if (!value || !value.serial) return;
-  const isNew = (part) => value[part] != null && value.serial > shown[part];
-  if (isNew("frames")) {
-    shown.frames = value.serial;
-    showFrames(value.frames);
-  }
+  const isNew = (part) => {
+    if (value[part] == null || value.serial <= shown[part]) return false;
+    shown[part] = value.serial;
+    return true;
+  };
+  const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
+  if (isNew("frames")) showFrames(value.frames);
   if (isNew("picture")) {
-    shown.picture = value.serial;
+    latest = { picture: value.picture, tag: value.tag };
+    endComparing();
     showPicture(value.picture, false);
-    tag.textContent = after.alt = value.tag;
+    tag.textContent = after.alt = say(value.tag);
     // The first edit opens the whole picture, so that what is dragged can be seen; afterwards the border stays put.
     if (value.frames == null && !touched) moveBorder(0, true);
   }
-  if (isNew("status")) {
-    shown.status = value.serial;
-    showStatus(value.status);
+  if (isNew("pair") && value.serial > shown.picture) showPair(value.pair);
+  if (isNew("controls")) tell("hs-controls", value.controls);
+  if (isNew("readout")) showReadout(value.readout);
+  Object.assign(thumbnails, value.past?.thumbnails); // also from an answer that was overtaken
+  if (isNew("past")) {
+    showPast(value.past);
+    markSides();
+    tell("hs-past", value.past);
   }
+  if (isNew("sheet")) tell("hs-sheet", value.sheet);
+  if (isNew("status")) showStatus(value.status);
+  if (value.asked) tell("hs-answered", value.asked);
 }
 
 function dragTo(event) {
@@ -145,7 +158,3 @@ border.addEventListener("keydown", (event) => {
   moveBorder(to);
 });
 
-moveBorder(50);
-showStatus({ kind: "info", text: words.ready });
-apply(props.value);
-watch("value", () => apply(props.value));

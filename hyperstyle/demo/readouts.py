@@ -1,0 +1,165 @@
+"""What the page can say about an edited face: how like the photo it is, and what else moved. Hints, no verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hyperstyle import metrics
+from hyperstyle.demo import texts
+from hyperstyle.synthetic.parameters import PARAMETERS, from_z
+
+if TYPE_CHECKING:
+    from hyperstyle.demo.state import Controls
+    from hyperstyle.pipeline import HyperStyle
+
+Z_RANGE = 3.4  # from one end of a parameter to the other, in the scale of `to_z`
+SMALLEST_SHARE = 0.05  # of the range; below it lies what the attribute network itself is unsure about
+MOST_MOVES = 4
+BESIDES = {"background_hue": "background", "background_saturation": "background"} | {
+    "clothes_hue": "clothes",
+    "clothes_saturation": "clothes",
+}
+"""Hue and saturation are one point of a colour circle, so they move together and under one name."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What edited faces are compared with, found once per rebuilt face.
+
+    Attributes:
+        photo: (1, D) identity embedding of the photo; None without an identity network.
+        traits: (1, A) of the rebuilt face, in the scale of `to_z`; None where nothing reads them.
+    """
+
+    photo: Tensor | None
+    traits: Tensor | None
+
+
+@dataclass(frozen=True)
+class Move:
+    """One property that moved though nobody asked.
+
+    Attributes:
+        label: Its name, for people.
+        amount: How far and which way, in words.
+        share: How far, as a share of its range, 0 to 1.
+    """
+
+    label: str
+    amount: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What was found about the picture on show.
+
+    Attributes:
+        likeness: Cosine similarity to the photo; None without an identity network.
+        moves: What else moved, the furthest first; None where nothing reads it.
+    """
+
+    likeness: float | None
+    moves: tuple[Move, ...] | None
+
+
+def baseline(pipeline: HyperStyle, target: Tensor, rebuilt: Tensor) -> Baseline:
+    """Look at the photo and at the rebuilt face.
+
+    Args:
+        pipeline: The loaded domain.
+        target: (1, 3, H, W) in [-1, 1], the photo cut out.
+        rebuilt: Of the same shape, the face without edits.
+    """
+    with torch.inference_mode():
+        return Baseline(_embed(pipeline, target), _traits(pipeline, rebuilt.clamp(-1, 1)))
+
+
+def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Controls) -> Readout:
+    """Compare an edited face with the photo and with the rebuilt face; about 12 ms on two cores at 128 px.
+
+    Args:
+        pipeline: The loaded domain.
+        before: Of the same face.
+        edited: (1, 3, H, W), nominally in [-1, 1].
+        controls: What was asked for, and is therefore no news.
+    """
+    with torch.inference_mode():
+        picture = edited.clamp(-1, 1)
+        seen = None if before.photo is None else _embed(pipeline, picture)
+        likeness = None
+        if seen is not None and before.photo is not None:
+            likeness = float(F.cosine_similarity(before.photo, seen, dim=1))
+        traits = None if before.traits is None else _traits(pipeline, picture)
+    moves = None
+    if traits is not None and before.traits is not None:
+        labels = {row.name: row.label for row in pipeline.edits}
+        moves = what_else_moved(before.traits, traits, asked_for(pipeline, controls), labels)
+    return Readout(likeness, moves)
+
+
+def asked_for(pipeline: HyperStyle, controls: Controls) -> set[str]:
+    """Properties that the controls set out to change."""
+    asked = set(controls.active)
+    if controls.asking:
+        tried = {row.prompt: row.parameter for row in pipeline.text_editor.suggestions}
+        for prompt in controls.asking:
+            words = set(prompt.words.lower().split())
+            asked |= {tried.get(prompt.words.strip(), "")}
+            asked |= {parameter.name for parameter in PARAMETERS if set(parameter.name.split("_")) <= words}
+    return asked
+
+
+def what_else_moved(
+    before: Tensor, after: Tensor, asked: Collection[str], labels: Mapping[str, str]
+) -> tuple[Move, ...]:
+    """Name the largest movements that nobody asked for.
+
+    Args:
+        before: (1, A) in the scale of `to_z`, A being the renderer's parameters.
+        after: The same for the edited face.
+        asked: Names of parameters to leave out.
+        labels: Names for people, by parameter; others come from `texts`.
+    """
+    shares = ((after - before)[0] / Z_RANGE).tolist()
+    old, new = from_z(before), from_z(after)
+    found: dict[str, Move] = {}
+    for parameter, signed in zip(PARAMETERS, shares, strict=True):
+        name, share = BESIDES.get(parameter.name, parameter.name), abs(signed)
+        if name in asked or share < SMALLEST_SHARE or (name in found and found[name].share >= share):
+            continue
+        amount = ""  # a colour has no more or less
+        if name not in BESIDES.values():
+            amount = _amount(parameter.unit, float(new[parameter.name] - old[parameter.name]), signed)
+        label = labels.get(name) or texts.TRAITS.get(name) or name.replace("_", " ").capitalize()
+        found[name] = Move(label, amount, min(share, 1.0))
+    return tuple(sorted(found.values(), key=lambda move: -move.share)[:MOST_MOVES])
+
+
+def _amount(unit: str, moved: float, share: float) -> str:
+    """How far a property moved: in its unit where people know that one, else as a share of its range."""
+    if unit == "years":
+        text = texts.MOVED_YEARS.format(moved=moved)
+    elif unit == "degrees":
+        text = texts.MOVED_DEGREES.format(moved=moved)
+    else:
+        text = texts.MOVED_SHARE.format(moved=100 * share)
+    return text.replace("-", "\u2212")
+
+
+def _embed(pipeline: HyperStyle, picture: Tensor) -> Tensor | None:
+    network = pipeline.models.identity
+    return None if network is None else network(metrics.face_part(network, picture))
+
+
+def _traits(pipeline: HyperStyle, picture: Tensor) -> Tensor | None:
+    network = pipeline.models.attributes
+    if network is None or network.config.out_dim != len(PARAMETERS):
+        return None  # a network for other properties, whose names are not known here
+    return network(metrics.pool_to(picture, network.config.input_size)).cpu()

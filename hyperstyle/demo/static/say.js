@@ -1,0 +1,26 @@
+// The page in the visitor's language: English texts are the keys. `say` also recognises a text of the server whose
+// {blanks} were filled in; what it does not know stays English.
+const language = navigator.language.slice(0, 2);
+const dictionary = props.languages?.[language] ?? {};
+const templates = Object.entries(dictionary).filter(([english]) => english.includes("{")).map(([english, other]) => {
+  const names = [];
+  const source = english.split(/(\{\w+[^}]*\})/).map((part) => {
+    const blank = part.match(/^\{(\w+)/);
+    if (!blank) return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    names.push(blank[1]);
+    return "(.+?)";
+  });
+  return { match: new RegExp(`^${source.join("")}$`, "s"), names, other };
+});
+
+function say(text) {
+  if (typeof text !== "string" || !text) return text;
+  if (dictionary[text]) return dictionary[text];
+  for (const { match, names, other } of templates) {
+    const found = text.match(match);
+    if (found) return other.replace(/\{(\w+)[^}]*\}/g, (blank, name) => say(found[names.indexOf(name) + 1]) ?? blank);
+  }
+  return text;
+}
+const words = Object.fromEntries(Object.entries(props.words ?? {}).map(([name, text]) => [name, say(text)]));
+if (Object.keys(dictionary).length) document.documentElement.lang = language;
