@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from hyperstyle.domains import read_domain
-from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
-from hyperstyle.models.stylegan2 import Generator
+from hyperstyle.errors import ForeignWeights, UnknownDomain, WeightsCorrupt, WeightsMissing
+from hyperstyle.models.ops import upsample_picture
+from hyperstyle.models.style_encoders import StyleEncoder
+from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import PARAMETERS, from_z, mirror, sample_parameters, to_z
 from hyperstyle.training.augment import textured
 from hyperstyle.training.config import SMOKE, LoopConfig, scheduled
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.generator import phase_at
+from hyperstyle.training.generator import balanced, phase_at
+from hyperstyle.training.growing import grow
 from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, learning_rate_at
+from hyperstyle.training.picture_discriminator import PictureGame
 from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights
@@ -286,3 +291,58 @@ def test_z_round_trip() -> None:
             assert torch.allclose(back[q.name], p[q.name], atol=1e-3 * (q.high - q.low))
     twice = mirror(mirror(p))
     assert all(torch.equal(twice[name], p[name]) for name in p)
+
+
+def test_weights_grow_into_a_larger_network(tmp_path: Path) -> None:
+    """What a smaller network knew stays: the generator's picture is the smaller one's, enlarged."""
+    torch.manual_seed(0)
+    sizes = SMOKE.generator
+    small = Generator(replace(sizes, resolution=16)).eval()
+    large = Generator(sizes).eval()
+    new = grow(large, small.state_dict(), "small.safetensors")
+    assert "to_rgbs.2.conv.weight" in new
+    assert not any(name.startswith("style.") for name in new)
+    w = small.map(torch.randn(2, sizes.z_dim))
+    before = small.render(small.to_styles(repeat_w(w, small.num_ws)))
+    after = large.render(large.to_styles(repeat_w(w, large.num_ws)))
+    assert torch.allclose(after, upsample_picture(before), atol=1e-5)
+    # An encoder's new rows start as its last known one.
+    row = replace(SMOKE.baselines["psp"].sizes, num_ws=10)
+    shorter, longer = StyleEncoder(replace(row, num_ws=8)).eval(), StyleEncoder(row).eval()
+    grow(longer, shorter.state_dict(), "small.safetensors")
+    rows = longer(torch.randn(1, 3, row.input_size, row.input_size))
+    assert torch.equal(rows[:, -1], rows[:, -3])
+    # A file of something else is no smaller network.
+    with pytest.raises(ForeignWeights, match="missing"):
+        grow(Generator(sizes), {"w_avg": torch.zeros(sizes.w_dim)}, "other.safetensors")
+
+
+def test_discriminator_learns_to_see_blur(tmp_path: Path) -> None:
+    """It tells soft pictures from sharp ones, says which way is sharper, and goes on from a checkpoint."""
+    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    game = PictureGame(torch.device("cpu"))
+
+    def pair() -> tuple[Tensor, Tensor]:
+        sharp = (torch.rand(4, 3, 32, 32, generator=random) * 2 - 1) * 0.3
+        return nn.functional.avg_pool2d(sharp, 3, 1, 1), sharp
+
+    lost = [game.play(*pair(), random)[1] for _ in range(40)]
+    assert sum(lost[-5:]) < 0.6 * sum(lost[:5])
+    soft, sharp = pair()
+    assert float(game.verdict(sharp)) < float(game.verdict(soft))
+    soft.requires_grad_(True)
+    (slope,) = torch.autograd.grad(game.verdict(soft), soft)
+    with torch.no_grad():
+        assert float(game.verdict(soft - 0.1 * slope / slope.abs().max())) < float(game.verdict(soft))
+    other = PictureGame(torch.device("cpu"))
+    other.load_state_dict(game.state_dict())
+    assert torch.equal(other.verdict(sharp), game.verdict(sharp))
+
+
+def test_a_second_loss_pulls_with_its_share(tmp_path: Path) -> None:
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    y = x * 1.0
+    (pull,) = torch.autograd.grad(balanced(y, y.square().sum(), 1000 * y.sum(), 0.5), y)
+    expected = 2 * y + 0.5 * (2 * y).norm() * torch.ones_like(y) / torch.ones_like(y).norm()
+    assert torch.allclose(pull, expected, rtol=1e-4)

@@ -78,7 +78,7 @@ class GeneratorTask:
         late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution
         if self.game is not None and late:
             judged, numbers["game"] = self.game.play(x, y, generator)
-            loss = _balanced(x, loss, judged, self.config.adversarial)
+            loss = balanced(x, loss, judged, self.config.adversarial)
         return loss, numbers
 
     @torch.no_grad()
@@ -100,7 +100,7 @@ class GeneratorTask:
         return torch.cat([y[:8], x[:8], y[8:], x[8:]])
 
 
-def _balanced(x: Tensor, loss: Tensor, more: Tensor, share: float) -> Tensor:
+def balanced(x: Tensor, loss: Tensor, more: Tensor, share: float) -> Tensor:
     """Add a second loss of pictures x whose pull on them is a share of the first one's, whatever the scale of either.
 
     Returns:
