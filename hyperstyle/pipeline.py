@@ -41,6 +41,7 @@ from hyperstyle.models.precision import fast_dtype
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
+from hyperstyle.weights.fine_tuned import load_style
 from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ class HyperStyle:
         self._text_lock = threading.Lock()
         self._baselines: dict[str, StyleEncoder] = {}
         self._judge: EmbeddingNetwork | None = None
+        self._style_generators: dict[str, FastSynthesis] = {}
+        self._styles_lock = threading.Lock()
         self._baselines_lock = threading.Lock()
 
     @property
@@ -382,7 +385,7 @@ class HyperStyle:
     def stylise(
         self,
         inversion: Inversion,
-        generator: Generator,
+        generator: Generator | FastSynthesis | str,
         edits: Mapping[str, float] | None = None,
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
@@ -393,12 +396,15 @@ class HyperStyle:
 
         Args:
             inversion: One face, made in this domain.
-            generator: From `weights.fine_tuned.load_fine_tuned`.
+            generator: One of `styles`, or a generator from `weights.fine_tuned.load_fine_tuned`.
             edits, text, offset_strength: As in `render`.
 
         Raises:
+            UsageError: There is no such style.
             ShapeMismatch: The generator has other sizes (also what `render` raises).
         """
+        if isinstance(generator, str):
+            generator = self.style(generator)
         self._check_domain(inversion)
         check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         with torch.inference_mode():
@@ -409,6 +415,24 @@ class HyperStyle:
             shift = [self._style_shift(edit) for edit in text]
             square = stylise(generator, self._edited(inversion, edits or {}), scaled, shift, noise="const")
             return to_photo(visible(square, self.domain))
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles that come with this domain, for `stylise`."""
+        return self.domain.styles
+
+    def style(self, name: str) -> FastSynthesis:
+        """Return the generator that draws in a style, loaded when it is first asked for.
+
+        Raises:
+            UsageError: There is no such style; suggests the nearest.
+            WeightsCorrupt: Its weights are damaged (also `ForeignWeights`).
+        """
+        with self._styles_lock:
+            if name not in self._style_generators:
+                plain = load_style(name, self.domain, self.device)
+                self._style_generators[name] = FastSynthesis(plain, self.fast.generator.dtype)
+            return self._style_generators[name]
 
     def paste_back(
         self, photo: Photo, face: AlignedFace, picture: Image.Image, feather: float | None = None

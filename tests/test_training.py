@@ -36,12 +36,22 @@ from hyperstyle.weights.load import (
 def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     """The run folder ends as a complete domain: all networks load, every part has a card."""
     for stage in STAGES:
-        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+        run_stage(stage, smoke=True, out=tmp_path, device="cpu", name="line" if stage == "style" else None)
     domain = read_domain(tmp_path)
     models = load_models(domain, torch.device("cpu"))
     assert models.generator.config.resolution == 32
     assert float(models.generator.w_avg.abs().sum()) > 0
-    for part in ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text", "judge", *BASELINES):
+    for part in (
+        "generator",
+        "w_encoder",
+        "hypernetwork",
+        "identity",
+        "attributes",
+        "text",
+        "judge",
+        *BASELINES,
+        "styles/line",
+    ):
         card = json.loads(domain.path(part).with_suffix(".card.json").read_text())
         assert card["command"].startswith("python -m hyperstyle train ")
         assert card["metrics"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -101,8 +101,8 @@ def look(parameters: Mapping[str, Tensor], size: int, compiled: bool = False) ->
     maps = flat.reshape(flat.shape[0], -1, size, size)
     t = (torch.arange(size, device=maps.device, dtype=torch.float32) + 0.5) / size
     v, u = torch.meshgrid(t, t, indexing="ij")
-    rest = [m[:, None] for m in maps[:, 3:].unbind(1)]
-    return Sight(maps[:, :3], *rest, u=u[None, None], v=v[None, None])
+    parts = [maps[:, :3], *(m[:, None] for m in maps[:, 3:].unbind(1)), u[None, None], v[None, None]]
+    return Sight(**{field.name: part for field, part in zip(fields(Sight), parts, strict=True)})
 
 
 def _observe(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, px: Tensor) -> Tensor:
