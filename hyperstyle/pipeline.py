@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hyperstyle import metrics
+from hyperstyle import metrics, mixing
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
@@ -33,7 +33,7 @@ from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.inversion.losses import perceptual_distance
-from hyperstyle.latents import Inversion, Styles, add_styles
+from hyperstyle.latents import Deltas, Inversion, Styles, add_styles
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
@@ -308,6 +308,36 @@ class HyperStyle:
                 )
             return self._baselines[name]
 
+    # inversions -> inversion
+
+    def interpolate(self, a: Inversion, b: Inversion, t: float) -> Inversion:
+        """Go part of the way from one face to another; 0 is `a`, 1 is `b`. Raises as `mixing.interpolate` does."""
+        self._check_domain(a)
+        return mixing.interpolate(a, b, t, self._offsets)
+
+    def mix_styles(self, a: Inversion, b: Inversion, take: str | Iterable[str | int]) -> Inversion:
+        """Give a face the coarse, medium or fine layers of another one.
+
+        Args:
+            a: The face that is changed.
+            b: The one it takes from.
+            take: "coarse" (pose, shape), "medium" (features), "fine" (colours), several of them, or rows of the latent.
+
+        Raises:
+            UsageError: There is no such group or row (also what `interpolate` raises).
+        """
+        self._check_domain(a)
+        return mixing.mix_styles(a, b, take, self.models.generator.layers, self._offsets)
+
+    def random_face(self, seed: int, truncation_psi: float = 1.0) -> Inversion:
+        """Make up a face that nobody has; the same seed makes the same one. Arguments as in `mixing.random_face`."""
+        return mixing.random_face(self.domain, self.models.generator, seed, truncation_psi)
+
+    def _offsets(self, inversion: Inversion) -> Deltas:
+        """All weight offsets of an inversion, from the plain networks."""
+        with torch.inference_mode():
+            return inversion_deltas(self.models.hypernetwork, inversion, self.device)
+
     # inversion -> picture
 
     def render(
@@ -317,6 +347,7 @@ class HyperStyle:
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
         resolution: int | None = None,
+        remember: bool = True,
     ) -> Image.Image:
         """Draw an inverted face, edited.
 
@@ -326,6 +357,8 @@ class HyperStyle:
             text: Prompts with strengths, added on top.
             offset_strength: 0 draws the encoder's face, 1 the refined one; in between and beyond is allowed.
             resolution: Stop at this smaller power of two for a quick preview; None for the full picture.
+            remember: False for a face or offset strength that will not be drawn again, as between two faces of a morph:
+                its adapted weights then push no others out of the cache.
 
         Raises:
             WrongDomain: The inversion belongs to another domain.
@@ -336,7 +369,7 @@ class HyperStyle:
         """
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
-        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution))
+        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution, remember))
 
     def draw(
         self,
@@ -345,6 +378,7 @@ class HyperStyle:
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
         resolution: int | None = None,
+        remember: bool = True,
     ) -> Tensor:
         """As `render`, for any number of faces at once and as a tensor.
 
@@ -356,8 +390,8 @@ class HyperStyle:
         generator = self.fast.generator
         with torch.inference_mode():
             styles = self._styles(inversion, edits or {}, text)
-            square = generator.render(styles, self._weights(inversion, offset_strength), resolution=resolution)
-            return visible(square, self.domain)
+            weights = self._weights(inversion, offset_strength, remember)
+            return visible(generator.render(styles, weights, resolution=resolution), self.domain)
 
     def preview(
         self,
@@ -525,10 +559,13 @@ class HyperStyle:
     def _style_shift(self, edit: TextEdit) -> Styles:
         return self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
 
-    def _weights(self, inversion: Inversion, strength: float) -> PreparedWeights | None:
+    def _weights(self, inversion: Inversion, strength: float, remember: bool = True) -> PreparedWeights | None:
         """The generator's weights with this face's offsets in them, from the cache where possible."""
         if not inversion.adapts or strength == 0:
             return None
+        if not remember:
+            prepared = self._prepare(inversion)
+            return prepared if strength == 1 else self.fast.generator.blend(prepared, strength)
         prepared = self._prepared.get(inversion, self._prepare)
         if strength == 1:
             return prepared

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hyperstyle import __version__
-from hyperstyle.cli import catalogue, download, faces, measuring, train
+from hyperstyle.cli import catalogue, download, faces, measuring, motion, train
 from hyperstyle.errors import HyperStyleError
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 faces.register(app)
+motion.register(app)
 catalogue.register(app)
 download.register(app)
 train.register(app)

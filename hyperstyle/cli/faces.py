@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.latents import Inversion
+    from hyperstyle.models.fast_synthesis import FastSynthesis
+    from hyperstyle.models.stylegan2 import Generator
     from hyperstyle.pipeline import HyperStyle
 
 INVERSION_SUFFIX = ".safetensors"
@@ -40,6 +42,7 @@ def register(app: typer.Typer) -> None:
             "edit photo.jpg -o smiling.png --set smile=2.0",
             'edit face.safetensors -o bearded.png --text "a face with a beard=1.5" --set age=-1',
             "edit photo.jpg -o whole_photo.png --set smile=1 --paste-back",
+            "edit photo.jpg -o drawing.png --style line --set smile=1",
             "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
@@ -70,7 +73,7 @@ def align(
         path = out / f"{photo.stem}_face{one.index}.png"
         save_picture(one.picture, path)
         print(f"{path}  ({one.report.face_px:.0f} px in the photo, turned by {one.report.yaw_deg:.0f} degrees)")
-        _print_warnings(one)
+        print_warnings(one)
 
 
 def invert(
@@ -105,7 +108,7 @@ def invert(
     with shared.progress("finding the face"):
         aligned = pipeline.align(opened, wanted)
     seconds["align"] = watch.lap()
-    _print_warnings(aligned)
+    print_warnings(aligned)
     inversion, stages = rebuild(pipeline, aligned, steps, method)
     watch.lap()
     inversion.save(out)
@@ -153,6 +156,9 @@ def edit(
             metavar="FILE",
         ),
     ] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", help="Draw in one of the domain's styles: line, clay.", metavar="NAME")
+    ] = None,
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
@@ -167,30 +173,28 @@ def edit(
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
 
-    edits = dict(_parse_setting(word) for word in settings or [])
-    prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
+    edits = dict(parse_setting(word) for word in settings or [])
+    prompts = [TextEdit(*parse_prompt(word)) for word in text or []]
     if disentanglement is not None:
         prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
     wanted = shared.parse_one_face(face)
     saved = source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
+    if style is not None and generator is not None:
+        raise UsageError("--style and --generator both say what draws the face; give one of them.")
     shared.check_folder(out)
 
     inversion = Inversion.load(source) if saved else None
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_edits(edits, prompts, offset_strength)
-    fine_tuned = None
-    if generator is not None:
-        from hyperstyle.weights.fine_tuned import load_fine_tuned
-
-        fine_tuned = load_fine_tuned(generator, pipeline.domain, pipeline.device)
+    fine_tuned = style_generator(pipeline, style, generator)
     if inversion is None:
         assert photo is not None
         with shared.progress("finding the face"):
             aligned = pipeline.align(photo, wanted)
-        _print_warnings(aligned)
+        print_warnings(aligned)
         inversion, _ = rebuild(pipeline, aligned, steps)
     with shared.progress("drawing"):
         if fine_tuned is None:
@@ -202,6 +206,19 @@ def edit(
             picture = pipeline.paste_back(photo, aligned, picture)
     save_picture(picture, out)
     print(out)
+
+
+def style_generator(
+    pipeline: HyperStyle, style: str | None, generator: Path | None
+) -> Generator | FastSynthesis | None:
+    """The generator that `--style` or `--generator` asks for, or None for the domain's own."""
+    if style is not None:
+        return pipeline.style(style)
+    if generator is None:
+        return None
+    from hyperstyle.weights.fine_tuned import load_fine_tuned
+
+    return load_fine_tuned(generator, pipeline.domain, pipeline.device)
 
 
 def rebuild(
@@ -239,28 +256,30 @@ def measure_stages(
     return rows
 
 
-def _print_warnings(face: AlignedFace) -> None:
+def print_warnings(face: AlignedFace) -> None:
+    """Tell on stderr what may go wrong with a face."""
     for warning in face.report.warnings:
         print(f"Note: {warning}", file=sys.stderr)
 
 
-def _parse_setting(word: str) -> tuple[str, float]:
+def parse_setting(word: str) -> tuple[str, float]:
     """Split `smile=2.0`."""
     name, equals, value = word.partition("=")
     if not equals or not name.strip():
         raise UsageError(f"--set takes a name and a number, as in --set smile=2.0, not '{word}'.")
-    return name.strip(), _parse_number(value, f"The strength of {name.strip()}")
+    return name.strip(), parse_number(value, f"The strength of {name.strip()}")
 
 
-def _parse_prompt(word: str) -> tuple[str, float]:
+def parse_prompt(word: str) -> tuple[str, float]:
     """Split `a face with a beard=1.5`; without `=` the strength is 1."""
     prompt, equals, value = word.rpartition("=")
     if not equals:
         return word, 1.0
-    return prompt, _parse_number(value, "The strength of a prompt")
+    return prompt, parse_number(value, "The strength of a prompt")
 
 
-def _parse_number(value: str, what: str) -> float:
+def parse_number(value: str, what: str) -> float:
+    """Understand a strength."""
     try:
         return float(value)
     except ValueError:
