@@ -103,7 +103,7 @@ def test_mixed_layers_come_from_the_other_face(hypernetwork, steps_a, steps_b) -
 
 
 def test_groups_follow_the_layer_table() -> None:
-    """At 1024 px they are the paper's: 4, 4 and 10 rows; everywhere each row is in one group, in order."""
+    """Up to 8 px, up to 32 px and the rest; everywhere each row is in one group, and no group is empty."""
     groups = style_groups(layer_table(published_generator(1024)))
     assert groups == {"coarse": (0, 1, 2), "medium": (3, 4, 5, 6), "fine": tuple(range(7, 18))}
     for table in (LAYERS, layer_table(published_generator(256))):

@@ -73,6 +73,7 @@ def _even(p: Column) -> dict[str, Tensor]:
         "hair_red": 0.0,
         "hair_grey": 0.0,
         "eye_colour": 0.55,
+        "light_x": 0.0,  # where the glint in the eyes is
         "clothes_saturation": 0.0,
         "clothes_light": 0.85,
     }
