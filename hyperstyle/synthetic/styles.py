@@ -201,7 +201,10 @@ def _hatch(s: Sight, degrees: float, period: float, darkness: Tensor, lean: floa
     a = math.radians(degrees)
     across = (s.u * math.cos(a) + s.v * math.sin(a)) * _UNIT / period
     wave = 0.5 + 0.5 * torch.cos(2 * torch.pi * (across + lean * blur(s.normal[:, :1], 4 * s.pixel)))
-    return ramp(wave + 0.55 * darkness, 0.75, 1.25) * ramp(darkness, 0.0, 0.45)
+    strokes = ramp(wave + 0.55 * darkness, 0.75, 1.25)
+    if period * s.pixel < 3:  # in a picture this small they are an even grey
+        strokes = 0.27 + 0.33 * darkness
+    return strokes * ramp(darkness, 0.0, 0.45)
 
 
 def _local(values: Tensor, mask: Tensor, width: float) -> Tensor:

@@ -114,7 +114,7 @@ class StyleTraining:
     loop: LoopConfig = LoopConfig(
         steps=100_000, minutes=30, batch=8, learning_rate=4e-3, betas=(0.0, 0.99), warmup_steps=60, ema=0.998
     )
-    shards: int = 4
+    shards: int = 3
     frozen_px: int = 8
     face_weight: float = 2.0
     perceptual: float = 0.25
