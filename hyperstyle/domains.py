@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent
 DOMAIN_FILE = "domain.json"
 DIRECTIONS_FOLDER = "editing_directions"
 COMPARISON_FOLDER = "comparison"
+STYLES_FOLDER = "styles"
 DEFAULT_FILES = {
     "generator": "generator.safetensors",
     "w_encoder": "w_encoder.safetensors",
@@ -99,8 +100,19 @@ class Domain:
         height, width = self.picture_hw
         return (self.input_size * height // width, self.input_size)
 
+    @property
+    def styles(self) -> list[str]:
+        """Names of the generators fine-tuned to draw in another style that lie beside the weights."""
+        return sorted(path.stem for path in (self.weights / STYLES_FOLDER).glob("*.safetensors"))
+
     def path(self, part: str) -> Path:
-        """Where the weights of one part lie ("generator", "text", ...), whether or not the file is there."""
+        """Where the weights of one part lie, whether or not the file is there.
+
+        Args:
+            part: "generator", "text", ...; "styles/NAME" for a generator that was fine-tuned to another style.
+        """
+        if part.startswith(STYLES_FOLDER + "/"):
+            return self.weights / f"{part}.safetensors"
         if part == "judge" or part in self.baselines or part in self.ablations:
             return self.weights / COMPARISON_FOLDER / f"{part}.safetensors"
         return self.weights / self.files[part]

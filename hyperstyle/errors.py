@@ -112,6 +112,13 @@ class UnknownPrompt(UsageError):
         self.suggestions = tuple(suggestions)
 
 
+# Long work
+
+
+class Cancelled(HyperStyleError):
+    """Somebody stopped the work before it was done; nothing was written."""
+
+
 # The machine
 
 

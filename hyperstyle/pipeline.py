@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hyperstyle import metrics
+from hyperstyle import metrics, mixing
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import Domain, get_domain
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
@@ -33,7 +33,7 @@ from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.inversion.losses import perceptual_distance
-from hyperstyle.latents import Inversion, Styles, add_styles
+from hyperstyle.latents import Deltas, Inversion, Styles, add_styles
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
@@ -42,6 +42,7 @@ from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.recipes import Recipe
+from hyperstyle.weights.fine_tuned import load_style
 from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class HyperStyle:
         self._text_lock = threading.Lock()
         self._baselines: dict[str, StyleEncoder] = {}
         self._judge: EmbeddingNetwork | None = None
+        self._style_generators: dict[str, FastSynthesis] = {}
+        self._styles_lock = threading.Lock()
         self._baselines_lock = threading.Lock()
 
     @property
@@ -306,6 +309,36 @@ class HyperStyle:
                 )
             return self._baselines[name]
 
+    # inversions -> inversion
+
+    def interpolate(self, a: Inversion, b: Inversion, t: float) -> Inversion:
+        """Go part of the way from one face to another; 0 is `a`, 1 is `b`. Raises as `mixing.interpolate` does."""
+        self._check_domain(a)
+        return mixing.interpolate(a, b, t, self._offsets)
+
+    def mix_styles(self, a: Inversion, b: Inversion, take: str | Iterable[str | int]) -> Inversion:
+        """Give a face the coarse, medium or fine layers of another one.
+
+        Args:
+            a: The face that is changed.
+            b: The one it takes from.
+            take: "coarse" (pose, shape), "medium" (features), "fine" (colours), several of them, or rows of the latent.
+
+        Raises:
+            UsageError: There is no such group or row (also what `interpolate` raises).
+        """
+        self._check_domain(a)
+        return mixing.mix_styles(a, b, take, self.models.generator.layers, self._offsets)
+
+    def random_face(self, seed: int, truncation_psi: float = 1.0) -> Inversion:
+        """Make up a face that nobody has; the same seed makes the same one. Arguments as in `mixing.random_face`."""
+        return mixing.random_face(self.domain, self.models.generator, seed, truncation_psi)
+
+    def _offsets(self, inversion: Inversion) -> Deltas:
+        """All weight offsets of an inversion, from the plain networks."""
+        with torch.inference_mode():
+            return inversion_deltas(self.models.hypernetwork, inversion, self.device)
+
     # inversion -> picture
 
     def render(
@@ -316,6 +349,7 @@ class HyperStyle:
         offset_strength: float = 1.0,
         resolution: int | None = None,
         plain: Collection[str] = (),
+        remember: bool = True,
     ) -> Image.Image:
         """Draw an inverted face, edited.
 
@@ -327,6 +361,8 @@ class HyperStyle:
             resolution: Stop at this smaller power of two for a quick preview; None for the full picture.
             plain: Names of edits that follow their direction as it was found, other traits moving along with it,
                 instead of the one that leaves those alone.
+            remember: False for a face or offset strength that will not be drawn again, as between two faces of a morph:
+                its adapted weights then push no others out of the cache.
 
         Raises:
             WrongDomain: The inversion belongs to another domain.
@@ -337,7 +373,7 @@ class HyperStyle:
         """
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
-        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution, plain))
+        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution, plain, remember))
 
     def render_recipe(
         self, recipe: Recipe, inversion: Inversion | None = None, resolution: int | None = None
@@ -380,6 +416,7 @@ class HyperStyle:
         offset_strength: float = 1.0,
         resolution: int | None = None,
         plain: Collection[str] = (),
+        remember: bool = True,
     ) -> Tensor:
         """As `render`, for any number of faces at once and as a tensor.
 
@@ -391,8 +428,8 @@ class HyperStyle:
         generator = self.fast.generator
         with torch.inference_mode():
             styles = self._styles(inversion, edits or {}, text, plain)
-            square = generator.render(styles, self._weights(inversion, offset_strength), resolution=resolution)
-            return visible(square, self.domain)
+            weights = self._weights(inversion, offset_strength, remember)
+            return visible(generator.render(styles, weights, resolution=resolution), self.domain)
 
     def preview(
         self,
@@ -421,7 +458,7 @@ class HyperStyle:
     def stylise(
         self,
         inversion: Inversion,
-        generator: Generator,
+        generator: Generator | FastSynthesis | str,
         edits: Mapping[str, float] | None = None,
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
@@ -432,12 +469,15 @@ class HyperStyle:
 
         Args:
             inversion: One face, made in this domain.
-            generator: From `weights.fine_tuned.load_fine_tuned`.
+            generator: One of `styles`, or a generator from `weights.fine_tuned.load_fine_tuned`.
             edits, text, offset_strength: As in `render`.
 
         Raises:
+            UsageError: There is no such style.
             ShapeMismatch: The generator has other sizes (also what `render` raises).
         """
+        if isinstance(generator, str):
+            generator = self.style(generator)
         self._check_domain(inversion)
         check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
         with torch.inference_mode():
@@ -448,6 +488,24 @@ class HyperStyle:
             shift = [self._style_shift(edit) for edit in text]
             square = stylise(generator, self.edit_latent(inversion, edits or {}), scaled, shift, noise="const")
             return to_photo(visible(square, self.domain))
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles that come with this domain, for `stylise`."""
+        return self.domain.styles
+
+    def style(self, name: str) -> FastSynthesis:
+        """Return the generator that draws in a style, loaded when it is first asked for.
+
+        Raises:
+            UsageError: There is no such style; suggests the nearest.
+            WeightsCorrupt: Its weights are damaged (also `ForeignWeights`).
+        """
+        with self._styles_lock:
+            if name not in self._style_generators:
+                plain = load_style(name, self.domain, self.device)
+                self._style_generators[name] = FastSynthesis(plain, self.fast.generator.dtype)
+            return self._style_generators[name]
 
     def paste_back(
         self,
@@ -572,10 +630,13 @@ class HyperStyle:
     def _style_shift(self, edit: TextEdit) -> Styles:
         return self.text_editor.style_shift(edit.prompt, edit.strength, edit.disentanglement, edit.neutral)
 
-    def _weights(self, inversion: Inversion, strength: float) -> PreparedWeights | None:
+    def _weights(self, inversion: Inversion, strength: float, remember: bool = True) -> PreparedWeights | None:
         """The generator's weights with this face's offsets in them, from the cache where possible."""
         if not inversion.adapts or strength == 0:
             return None
+        if not remember:
+            prepared = self._prepare(inversion)
+            return prepared if strength == 1 else self.fast.generator.blend(prepared, strength)
         prepared = self._prepared.get(inversion, self._prepare)
         if strength == 1:
             return prepared

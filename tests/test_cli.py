@@ -24,7 +24,20 @@ from hyperstyle.cli import main
 from hyperstyle.latents import Inversion
 from hyperstyle.weights.fine_tuned import load_fine_tuned
 
-COMMANDS = ("align", "invert", "edit", "batch", "domains", "edits", "train", "evaluate", "benchmark")
+COMMANDS = (
+    "align",
+    "invert",
+    "edit",
+    "batch",
+    "animate",
+    "mix",
+    "random",
+    "domains",
+    "edits",
+    "train",
+    "evaluate",
+    "benchmark",
+)
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +288,7 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
                 "out": tmp_path,
                 "smoke": True,
                 "weights": None,
+                "name": None,
             },
         )
     ]

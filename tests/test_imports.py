@@ -18,22 +18,23 @@ LAYERS = {
     "tensor_file": -1,
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
-    **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "provenance"), 2),
-    **dict.fromkeys(("inversion", "published", "previews", "recipes"), 3),
+    **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance"), 2),
+    **dict.fromkeys(("inversion", "published", "previews", "mixing", "recipes"), 3),
     "pipeline": 4,
-    **dict.fromkeys(("demo", "batch", "benchmark", "evaluation", "training"), 5),
+    **dict.fromkeys(("demo", "animation", "batch", "benchmark", "evaluation", "training"), 5),
     "cli": 6,
     **dict.fromkeys(("__main__", "app"), 7),
 }
 # Library -> where it may be imported, as the start of a path.
 ROOMS = {
+    "av": ("hyperstyle/movies.py",),
     "gradio": ("app.py", "hyperstyle/demo/"),
     "mediapipe": ("hyperstyle/alignment/landmarks.py",),
     "open_clip": ("hyperstyle/editing/", "hyperstyle/training/"),
     "sklearn": ("hyperstyle/editing/interfacegan.py", "hyperstyle/training/"),
     "typer": ("app.py", "hyperstyle/cli/"),
 }
-HEAVY = ("gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
+HEAVY = ("av", "gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
 CORE = (
     "latents",
     "domains",
@@ -50,9 +51,12 @@ CORE = (
     "weights.files",
     "weights.load",
     "metrics",
+    "mixing",
+    "movies",
     "provenance",
     "recipes",
     "pipeline",
+    "animation",
 )
 SOURCES = [*sorted(PACKAGE.rglob("*.py")), ROOT / "app.py"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperstyle.domains import read_domain
-from hyperstyle.errors import ForeignWeights, UnknownDomain, WeightsCorrupt, WeightsMissing
+from hyperstyle.errors import ForeignWeights, UnknownDomain, UsageError, WeightsCorrupt, WeightsMissing
 from hyperstyle.models.ops import upsample_picture
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.models.stylegan2 import Generator, repeat_w
@@ -28,6 +28,7 @@ from hyperstyle.training.picture_discriminator import PictureGame
 from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights
+from hyperstyle.weights.fine_tuned import load_style
 from hyperstyle.weights.load import (
     build_attributes,
     build_baseline,
@@ -41,7 +42,7 @@ from hyperstyle.weights.load import (
 def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     """The run folder ends as a complete domain: all networks load, every part has a card."""
     for stage in STAGES:
-        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+        run_stage(stage, smoke=True, out=tmp_path, device="cpu", name="line" if stage == "style" else None)
     domain = read_domain(tmp_path)
     models = load_models(domain, torch.device("cpu"))
     assert models.generator.config.resolution == 32
@@ -56,6 +57,7 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
         "judge",
         *BASELINES,
         *ABLATIONS,
+        "styles/line",
     ):
         card = json.loads(domain.path(part).with_suffix(".card.json").read_text())
         assert card["command"].startswith("python -m hyperstyle train ")
@@ -74,6 +76,52 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     assert 0 < float(moved.abs().max()) < 0.1
     # Its mapping network stays as it is, and with it every latent that other networks have learnt.
     assert all(torch.equal(further[name], before[name]) for name in before if name.startswith("style."))
+
+
+def test_a_style_keeps_latents_and_draws_without_mirroring(tmp_path: Path) -> None:
+    """The copy keeps the mapping network and coarse convolutions; the rest learns pictures that are not mirrored."""
+    for stage in ("attributes", "generator"):
+        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+    run_stage("style", smoke=True, out=tmp_path, device="cpu", name="clay")
+    domain = read_domain(tmp_path)
+    assert domain.styles == ["clay"]
+    before, _ = load_weights(domain.path("generator"))
+    after, header = load_weights(domain.path("styles/clay"))
+    assert header["domain"] == "smoke"
+    assert json.loads(header["card"])["command"].startswith("python -m hyperstyle train style --name clay")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    kept = {name for name in before if name.startswith(("style.", "conv1.", "input.", "noises.")) or name == "w_avg"}
+    assert same == kept
+    load_style("clay", domain)
+    folder = tmp_path / "data" / "styles" / "clay"
+    assert [path.name for path in folder.glob("*.npz")] == ["in_domain_0000.npz"]
+    pictures = Pictures(folder, "in_domain", mirrored=False)
+    plain = Pictures(tmp_path / "data", "in_domain")
+    shown, parameters = pictures.random(32, torch.Generator().manual_seed(0))
+    rows = [int((pictures.parameters["yaw"] - yaw).abs().argmin()) for yaw in parameters["yaw"]]
+    assert torch.equal(shown, pictures.batch(torch.tensor(rows), torch.zeros(32, dtype=torch.bool))[0])
+    # The same people in the same order as the plain training pictures.
+    count = len(pictures)
+    assert all(torch.equal(plain.parameters[q.name][:count], pictures.parameters[q.name]) for q in PARAMETERS)
+    # Stopped and called again, it goes on and keeps what it has.
+    run_stage("style", smoke=True, out=tmp_path, device="cpu", name="clay")
+    again, _ = load_weights(domain.path("styles/clay"))
+    assert all(torch.equal(after[name], again[name]) for name in after)
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "part"),
+    [
+        ("style", None, "choose from: line, clay"),
+        ("style", "lime", "did you mean 'line'"),
+        ("data", "line", "no --name"),
+    ],
+)
+def test_style_names_are_checked(tmp_path: Path, stage: str, name: str | None, part: str) -> None:
+    """Before anything is drawn or written."""
+    with pytest.raises(UsageError, match=part):
+        run_stage(stage, smoke=True, out=tmp_path / "run", name=name)
+    assert not (tmp_path / "run").exists()
 
 
 def test_stages_say_what_is_missing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hyperstyle import __version__
-from hyperstyle.cli import batch, catalogue, download, faces, measuring, train
+from hyperstyle.cli import batch, catalogue, download, faces, measuring, motion, train
 from hyperstyle.errors import HyperStyleError
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 faces.register(app)
 batch.register(app)
+motion.register(app)
 catalogue.register(app)
 download.register(app)
 train.register(app)

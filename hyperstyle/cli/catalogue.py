@@ -32,7 +32,7 @@ def domains(device: DeviceOption = "auto") -> None:  # taken by every command; h
 
 
 def edits(domain: DomainOption = "portraits", weights: WeightsOption = None, device: DeviceOption = "auto") -> None:
-    """List the edits a domain offers, with their units and ranges."""
+    """List the edits a domain offers, with their units and ranges, and its styles."""
     from hyperstyle.device import resolve_device
     from hyperstyle.domains import get_domain
     from hyperstyle.pipeline import list_edits
@@ -47,6 +47,9 @@ def edits(domain: DomainOption = "portraits", weights: WeightsOption = None, dev
     for row in rows:
         table.add_row(row.name, f"{row.minimum:g} to {row.maximum:g}", row.unit, row.description)
     Console().print(table)
+    styles = get_domain(domain).styles
+    if styles:
+        print(f"Styles to draw in, with --style: {', '.join(styles)}")
 
 
 def _table(*headings: str) -> Table:

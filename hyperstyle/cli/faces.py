@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace, PasteOptions
     from hyperstyle.latents import Inversion
+    from hyperstyle.models.fast_synthesis import FastSynthesis
+    from hyperstyle.models.stylegan2 import Generator
     from hyperstyle.pipeline import HyperStyle, TextEdit
     from hyperstyle.recipes import Recipe
 
@@ -54,6 +56,7 @@ def register(app: typer.Typer) -> None:
             "edit group.jpg -o smiles.png --set smile=1 --face all --paste-back --mask head --keep background,glasses",
             "edit photo.jpg -o smiling.png --set smile=2.0 --save-recipe look.hyperstyle.json",
             "edit other.jpg -o other_smiling.png --recipe look.hyperstyle.json",
+            "edit photo.jpg -o drawing.png --style line --set smile=1",
             "edit photo.jpg -o toon.png --domain ffhq --generator stylegan2-toonify.pt",
         )
     )(edit)
@@ -84,7 +87,7 @@ def align(
         path = out / f"{photo.stem}_face{one.index}.png"
         save_picture(one.picture, path)
         print(f"{path}  ({one.report.face_px:.0f} px in the photo, turned by {one.report.yaw_deg:.0f} degrees)")
-        _print_warnings(one)
+        print_warnings(one)
 
 
 def invert(
@@ -119,7 +122,7 @@ def invert(
     with shared.progress("finding the face"):
         aligned = pipeline.align(opened, wanted)
     seconds["align"] = watch.lap()
-    _print_warnings(aligned)
+    print_warnings(aligned)
     inversion, stages = rebuild(pipeline, aligned, steps, method)
     watch.lap()
     inversion.save(out)
@@ -195,6 +198,9 @@ def edit(
             metavar="FILE",
         ),
     ] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", help="Draw in one of the domain's styles: line, clay.", metavar="NAME")
+    ] = None,
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
@@ -239,8 +245,8 @@ def edit(
     from hyperstyle.provenance import can_note, check_signable, save_edited
     from hyperstyle.recipes import PNG_KEYWORD, SUFFIX, Recipe
 
-    edits = dict(_parse_setting(word) for word in settings or [])
-    prompts = [TextEdit(*_parse_prompt(word)) for word in text or []]
+    edits = dict(parse_setting(word) for word in settings or [])
+    prompts = [TextEdit(*parse_prompt(word)) for word in text or []]
     if disentanglement is not None:
         prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
     is_recipe = source.name.lower().endswith(SUFFIX)
@@ -259,7 +265,9 @@ def edit(
     recipe_file = source if is_recipe else recipe_file
     if recipe_file is not None and (edits or prompts or {offset_strength, disentanglement} != {None}):
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
-    _check_results(out, save_recipe, embed_recipe, with_face, generator)
+    if style is not None and generator is not None:
+        raise UsageError("--style and --generator both say what draws the face; give one of them.")
+    _check_results(out, save_recipe, embed_recipe, with_face, style or generator)
     if sign:
         check_signable(out)
     if note and not can_note(out):
@@ -279,11 +287,7 @@ def edit(
     recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
     pipeline.check_recipe(recipe)
-    fine_tuned = None
-    if generator is not None:
-        from hyperstyle.weights.fine_tuned import load_fine_tuned
-
-        fine_tuned = load_fine_tuned(generator, pipeline.domain, pipeline.device)
+    fine_tuned = style_generator(pipeline, style, generator)
 
     def draw(inversion: Inversion) -> Image.Image:
         with shared.progress("drawing"):
@@ -303,7 +307,7 @@ def edit(
             found = pipeline.align_all(photo)
         edited = []
         for one in _chosen(found, wanted):
-            _print_warnings(one)
+            print_warnings(one)
             inversion, _ = rebuild(pipeline, one, recipe.steps)
             edited.append((one, draw(inversion), options))
         if paste_back:
@@ -373,7 +377,7 @@ def _make_recipe(
 
 
 def _check_results(
-    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
+    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, drawn_by: str | Path | None
 ) -> None:
     """Refuse results that could not be written, before any long work starts."""
     from hyperstyle.recipes import SUFFIX
@@ -389,8 +393,21 @@ def _check_results(
         shared.check_folder(save_recipe)
         if not save_recipe.name.lower().endswith(SUFFIX):
             raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
-    if generator is not None:
-        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator.")
+    if drawn_by is not None:
+        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator or --style.")
+
+
+def style_generator(
+    pipeline: HyperStyle, style: str | None, generator: Path | None
+) -> Generator | FastSynthesis | None:
+    """The generator that `--style` or `--generator` asks for, or None for the domain's own."""
+    if style is not None:
+        return pipeline.style(style)
+    if generator is None:
+        return None
+    from hyperstyle.weights.fine_tuned import load_fine_tuned
+
+    return load_fine_tuned(generator, pipeline.domain, pipeline.device)
 
 
 def rebuild(
@@ -428,7 +445,8 @@ def measure_stages(
     return rows
 
 
-def _print_warnings(face: AlignedFace) -> None:
+def print_warnings(face: AlignedFace) -> None:
+    """Tell on stderr what may go wrong with a face."""
     for warning in face.report.warnings:
         _print_note(warning)
 
@@ -438,23 +456,24 @@ def _print_note(sentence: str | None) -> None:
         print(f"Note: {sentence}", file=sys.stderr)
 
 
-def _parse_setting(word: str) -> tuple[str, float]:
+def parse_setting(word: str) -> tuple[str, float]:
     """Split `smile=2.0`."""
     name, equals, value = word.partition("=")
     if not equals or not name.strip():
         raise UsageError(f"--set takes a name and a number, as in --set smile=2.0, not '{word}'.")
-    return name.strip(), _parse_number(value, f"The strength of {name.strip()}")
+    return name.strip(), parse_number(value, f"The strength of {name.strip()}")
 
 
-def _parse_prompt(word: str) -> tuple[str, float]:
+def parse_prompt(word: str) -> tuple[str, float]:
     """Split `a face with a beard=1.5`; without `=` the strength is 1."""
     prompt, equals, value = word.rpartition("=")
     if not equals:
         return word, 1.0
-    return prompt, _parse_number(value, "The strength of a prompt")
+    return prompt, parse_number(value, "The strength of a prompt")
 
 
-def _parse_number(value: str, what: str) -> float:
+def parse_number(value: str, what: str) -> float:
+    """Understand a strength."""
     try:
         return float(value)
     except ValueError:

@@ -11,7 +11,7 @@ from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.errors import UsageError, did_you_mean
 
-# In the order in which they build on each other; from `judge` on, for comparing methods only.
+# In the order in which they build on each other; those from `judge` to `style` are for comparing methods only.
 STAGES = (
     "data",
     "attributes",
@@ -27,6 +27,7 @@ STAGES = (
     "e4e",
     "restyle-psp",
     "restyle-e4e",
+    "style",
     "ablation-full",
     "ablation-separable",
     "ablation-no-shared-head",
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
             "train generator --domain portraits --minutes 60",
             "train hypernetwork --domain portraits --device cuda --steps 20000",
             "train encoder --smoke --out runs/try",
+            "train style --name line --minutes 30",
             "train relevance --domain ffhq --weights ~/checkpoints",
         )
     )(train)
@@ -58,6 +60,9 @@ def train(
         Path | None, typer.Option("--out", help="Folder for weights, card and sample sheets.", metavar="FOLDER")
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="A few steps of a 32 px model, to see that it runs.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="For the stage style: which one, line or clay.", metavar="STYLE")
+    ] = None,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -81,5 +86,6 @@ def train(
             out=out,
             smoke=smoke,
             weights=weights,
+            name=name,
         )
     print(folder)

@@ -18,6 +18,7 @@ from torch import Tensor
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.inversion.base import inversion_deltas
 from hyperstyle.latents import Deltas, Inversion, Styles, add_styles
+from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, Noise
@@ -55,7 +56,7 @@ def fine_offsets(
 
 @torch.no_grad()
 def stylise(
-    fine_tuned: Generator,
+    fine_tuned: Generator | FastSynthesis,
     w_plus: Tensor,
     offsets: Deltas,
     style_shifts: Sequence[Styles] = (),

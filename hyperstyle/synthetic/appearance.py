@@ -6,7 +6,7 @@ Masks are (B, N) in [0, 1] with edges one pixel wide, so that pictures are smoot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -204,15 +204,36 @@ def _age_lines(p: Column, q: Point, front: Tensor) -> Tensor:
     return ((forehead + folds + bag + crow + mouth) * front).clamp(0, 1)
 
 
-def _strands(p: Column, q: Point) -> Tensor:
-    """Light and dark along the hair, about 1 +- 0.2."""
+def hair_flow(p: Column, q: Point) -> tuple[Tensor, Tensor]:
+    """How hair falls: angle around the crown, equal along a strand, and how far curls push it aside; (B, N) each."""
     part = 0.35 * p["hair_parting"]
     around = torch.atan2(q.x - part * (1 - ((q.y + 0.4) / 1.2).clamp(0, 1)), q.z + 1.1 + 0.25 * (q.y + 1.0).abs())
     curl = p["hair_curl"]
-    wobble = curl * (0.16 * torch.sin(7.5 * q.y + 2.0 * q.x) + 0.05 * torch.sin(17 * q.y))
+    return around, curl * (0.16 * torch.sin(7.5 * q.y + 2.0 * q.x) + 0.05 * torch.sin(17 * q.y))
+
+
+def strands(p: Column, q: Point) -> Tensor:
+    """Light and dark along the hair, about 1 +- 0.2."""
+    around, wobble = hair_flow(p, q)
     fine = torch.sin((around + wobble) * 46) * 0.5 + torch.sin((around + wobble) * 27 + 1.7) * 0.5
     broad = torch.sin((around + 0.6 * wobble) * 11 + 0.5)
     return 1 + 0.13 * fine + 0.10 * broad
+
+
+class Paint(NamedTuple):
+    """What surface points look like before any light falls on them.
+
+    Attributes:
+        albedo: (B, 3, N) in linear light.
+        wet: (B, N), 1 inside the open eyes and the mouth.
+        on_hair: (B, N), 1 on the hair.
+        fabric: (B, N), 1 on the clothes (also where hair hangs over them).
+    """
+
+    albedo: Tensor
+    wet: Tensor
+    on_hair: Tensor
+    fabric: Tensor
 
 
 def surface_colour(
@@ -221,16 +242,26 @@ def surface_colour(
     """Lit colour of surface points.
 
     Args:
+        p, q, world, normal, surfaces, px: As for `surface_paint`.
+        occlusion: 0 in deep folds to 1 in the open, (B, N).
+
+    Returns:
+        (B, 3, N) in linear light.
+    """
+    paint = surface_paint(p, q, world, normal, surfaces, px)
+    return paint.albedo * _light(p, normal, occlusion, paint.wet, paint.on_hair, skin_colour(p))
+
+
+def surface_paint(p: Column, q: Point, world: Point, normal: Point, surfaces: Surfaces, px: Tensor) -> Paint:
+    """Colour of surface points under even white light, and what they are made of.
+
+    Args:
         p: Parameters, (B, 1) each.
         q: The points in the head frame, (B, N) each.
         world: The points in the world frame.
         normal: Unit normals in the world frame.
         surfaces: Distances at the points, which decide what they are made of.
-        occlusion: 0 in deep folds to 1 in the open, (B, N).
         px: Width of a pixel, (B, 1).
-
-    Returns:
-        (B, 3, N) in linear light.
     """
     skin, hair = skin_colour(p), hair_colour(p)
     front = torch.sigmoid((q.z - 0.12) * 14)
@@ -269,19 +300,24 @@ def surface_colour(
     albedo = mix(albedo, cloth * weave[:, None] * (1 - seam)[:, None], fabric)
 
     on_hair = torch.sigmoid((surfaces.body - surfaces.hair) / (0.35 * px)) * (1 - 0 * fabric)
-    strands = _strands(p, q)
+    shades = strands(p, q)
     sheen = bump(normal.y + 0.55, 0.20) * (1 - 0.5 * p["hair_curl"])
-    shine = (0.035 + 0.22 * hair.mean(1, keepdim=True)) * sheen[:, None] * strands[:, None]
-    albedo = mix(albedo, hair * strands[:, None] ** 1.5 + shine, on_hair)
+    shine = (0.035 + 0.22 * hair.mean(1, keepdim=True)) * sheen[:, None] * shades[:, None]
+    albedo = mix(albedo, hair * shades[:, None] ** 1.5 + shine, on_hair)
+    return Paint(albedo, wet, on_hair, fabric)
 
-    return albedo * _light(p, normal, occlusion, wet, on_hair, skin)
+
+def light_direction(p: Column) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit vector towards the key light in the world frame; (B, 1) each."""
+    lx, ly, lz = 0.85 * p["light_x"], -0.15 - 0.55 * p["light_y"], torch.full_like(p["light_x"], 0.85)
+    inv = (lx * lx + ly * ly + lz * lz).rsqrt()
+    return lx * inv, ly * inv, lz * inv
 
 
 def _light(p: Column, n: Point, occlusion: Tensor, wet: Tensor, on_hair: Tensor, skin: Tensor) -> Tensor:
     """Key light with a wide wrap, sky-and-floor fill, and the warm edge that light leaves in skin: (B, 3, N)."""
-    lx, ly, lz = 0.85 * p["light_x"], -0.15 - 0.55 * p["light_y"], torch.full_like(p["light_x"], 0.85)
-    inv = (lx * lx + ly * ly + lz * lz).rsqrt()
-    facing = (n.x * lx + n.y * ly + n.z * lz) * inv
+    lx, ly, lz = light_direction(p)
+    facing = n.x * lx + n.y * ly + n.z * lz
     wrap = ((facing + 0.32) / 1.32).clamp(min=0)
     key = wrap * (0.45 + 0.55 * occlusion)
     fill = (0.34 - 0.10 * n.y) * (0.35 + 0.65 * occlusion)
@@ -295,13 +331,27 @@ def _light(p: Column, n: Point, occlusion: Tensor, wet: Tensor, on_hair: Tensor,
 
 
 def glasses(p: Column, picture: Tensor, x: Tensor, y: Tensor, px: Tensor) -> Tensor:
-    """Lay spectacles over a picture: frames in a plane before the eyes, and their temples.
+    """Lay spectacles over a picture.
 
     Args:
         p: Parameters.
         picture: (B, 3, N) linear light.
         x, y: World coordinates of the pixels, (B, N).
         px: Width of a pixel, (B, 1).
+    """
+    frame, glare = spectacles(p, x, y, px)
+    picture = picture + glare[:, None] * (1 - picture).clamp(min=0)
+    return mix(picture, rgb(34, 28, 30, picture), frame)
+
+
+def spectacles(p: Column, x: Tensor, y: Tensor, px: Tensor) -> tuple[Tensor, Tensor]:
+    """Where spectacles are: frames in a plane before the eyes, and their temples.
+
+    Args:
+        p, x, y, px: As for `glasses`.
+
+    Returns:
+        How much of each pixel the frames cover, and how much light the lenses throw back; (B, N) each.
     """
     near = geometry.rotate(p, Point(x, y, torch.zeros_like(x)), inverse=True)
     far = geometry.rotate(p, Point(x, y, torch.ones_like(x)), inverse=True)
@@ -329,5 +379,4 @@ def glasses(p: Column, picture: Tensor, x: Tensor, y: Tensor, px: Tensor) -> Ten
     worn = p["glasses"]
     lens = edge(rim, px, 1.0) * worn
     glare = 0.10 * bump(hx.abs() - 0.435 + 0.7 * hy + 0.14, 0.07) + 0.03
-    picture = picture + (lens * glare)[:, None] * (1 - picture).clamp(min=0)
-    return mix(picture, rgb(34, 28, 30, picture), frame * worn)
+    return frame * worn, lens * glare

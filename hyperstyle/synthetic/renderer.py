@@ -60,8 +60,20 @@ def _shade_points(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, p
     Returns:
         (B, 4, N): three colours and coverage.
     """
-    h = 0.012
     s = Surfaces(p, Point(x, y, z))
+    normal, occlusion = orient(p, s, x, y, z)
+    colour = appearance.surface_colour(p, s.point, Point(x, y, z), normal, s, occlusion, px)
+    cover = coverage(nearest, px)[:, None]
+    return torch.cat([colour * cover + appearance.background(p, x, y) * (1 - cover), cover], 1)
+
+
+def orient(p: Column, s: Surfaces, x: Tensor, y: Tensor, z: Tensor) -> tuple[Point, Tensor]:
+    """Which way the surface faces at points on it, and how open to the air it is there.
+
+    Returns:
+        Unit normals in the world frame, and occlusion, 0.22 in deep folds to 1 in the open; (B, N) each.
+    """
+    h = 0.012
     nx = _distance(p, x + h, y, z) - s.union
     ny = _distance(p, x, y + h, z) - s.union
     nz = _distance(p, x, y, z + h) - s.union
@@ -69,11 +81,13 @@ def _shade_points(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, p
     normal = Point(nx * inv, ny * inv, nz * inv)
     reach = 0.16
     open_air = _distance(p, x + normal.x * reach, y + normal.y * reach, z + normal.z * reach)
-    occlusion = (open_air / reach).clamp(0.22, 1)
-    colour = appearance.surface_colour(p, s.point, Point(x, y, z), normal, s, occlusion, px)
+    return normal, (open_air / reach).clamp(0.22, 1)
+
+
+def coverage(nearest: Tensor, px: Tensor) -> Tensor:
+    """How much of each pixel a surface covers, (B, N) in [0, 1], from how close its ray came to one."""
     tolerance = px.clamp(min=0.014)  # rays along a surface converge slowly: finer than this they would leave gaps
-    cover = (1.3 - nearest / tolerance).clamp(0, 1)[:, None]
-    return torch.cat([colour * cover + appearance.background(p, x, y) * (1 - cover), cover], 1)
+    return (1.3 - nearest / tolerance).clamp(0, 1)
 
 
 def _grid(p: Column, size: int, zoom: float, roll_deg: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,9 +157,8 @@ def _draw(
     """Display-encoded colour in [0, 1] and coverage, (B, 4, size, size)."""
     p = geometry.columns(parameters)
     side = size * supersample
-    x, y, px = _grid(p, side, zoom, roll_deg)
-    step, shade = (_compiled_distance(), _compiled_shade()) if compiled else (_distance, _shade_points)
-    z, nearest = _march(p, x, y, step)
+    x, y, px, z, nearest = trace(p, side, compiled, zoom, roll_deg)
+    shade = compile_once(_shade_points) if compiled else _shade_points
     shaded = shade(p, x, y, z, nearest, px)
     light, cover = shaded[:, :3], shaded[:, 3:]
     light = appearance.glasses(p, light, x, y, px)
@@ -157,16 +170,30 @@ def _draw(
     return F.avg_pool2d(picture, supersample) if supersample > 1 else picture
 
 
-_cache: dict[str, Callable[..., Tensor]] = {}
+def trace(
+    p: Column, side: int, compiled: bool = False, zoom: float = 1.0, roll_deg: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Find the surface behind every pixel.
+
+    Args:
+        p: Parameters, (B, 1) each.
+        side: Of the picture in pixels.
+        compiled, zoom, roll_deg: As for `render` and `render_figure`.
+
+    Returns:
+        World x and y of every pixel, (B, N); the width of a pixel, (B, 1); depth of the first surface, and how close
+        the ray came to any, (B, N).
+    """
+    x, y, px = _grid(p, side, zoom, roll_deg)
+    z, nearest = _march(p, x, y, compile_once(_distance) if compiled else _distance)
+    return x, y, px, z, nearest
 
 
-def _compiled_distance() -> Callable[..., Tensor]:
-    if "distance" not in _cache:
-        _cache["distance"] = torch.compile(_distance, dynamic=False)
-    return _cache["distance"]
+_compiled: dict[Callable[..., Tensor], Callable[..., Tensor]] = {}
 
 
-def _compiled_shade() -> Callable[..., Tensor]:
-    if "shade" not in _cache:
-        _cache["shade"] = torch.compile(_shade_points, dynamic=False)
-    return _cache["shade"]
+def compile_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function through `torch.compile`, which is asked only the first time."""
+    if function not in _compiled:
+        _compiled[function] = torch.compile(function, dynamic=False)
+    return _compiled[function]

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from hyperstyle.synthetic.details import Details, sample_details
 from hyperstyle.synthetic.parameters import PARAMETERS, Parameters, mirror, resample, sample_parameters, select
 from hyperstyle.synthetic.renderer import render
+from hyperstyle.synthetic.styles import render_style
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class DataConfig:
         batch: Pictures drawn at once.
         compiled: Compile the renderer (needs a C compiler; pays off after some hundred pictures).
         seed: First seed; every shard has its own.
+        style: Draw in this style (a key of `synthetic.styles.STYLES`), the same people; empty for plain portraits.
     """
 
     size: int = 128
@@ -48,6 +50,7 @@ class DataConfig:
     batch: int = 16
     compiled: bool = True
     seed: int = 0
+    style: str = ""
 
 
 def shard_parameters(config: DataConfig, split: Split, index: int) -> tuple[Parameters, Details | None]:
@@ -74,7 +77,10 @@ def draw_shard(config: DataConfig, split: Split, index: int, folder: Path, on_pr
         for i in range(0, total, config.batch):
             rows = slice(i, min(i + config.batch, total))
             extra = None if details is None else select(details, rows)
-            drawn = render(select(p, rows), config.size, details=extra, compiled=config.compiled)
+            if config.style:
+                drawn = render_style(config.style, select(p, rows), config.size, config.compiled)
+            else:
+                drawn = render(select(p, rows), config.size, details=extra, compiled=config.compiled)
             pictures[rows] = to_bytes(drawn).numpy()
             on_progress(rows.stop - rows.start)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,13 +104,19 @@ def to_float(pictures: Tensor) -> Tensor:
 class Pictures:
     """All shards of a split in memory as uint8, with random batches, mirrored half of the time.
 
+    Args:
+        folder: Where the shards are.
+        split: Which of them.
+        mirrored: False where a mirrored picture is not what the mirrored person looks like: strokes of a pen have a
+            direction.
+
     Attributes:
         pictures: (N, 3, size, size) uint8; rows 2i and 2i + 1 are the same person.
         parameters: Name -> (N,).
     """
 
-    def __init__(self, folder: Path, split: Split) -> None:
-        self.folder, self.split = folder, split
+    def __init__(self, folder: Path, split: Split, mirrored: bool = True) -> None:
+        self.folder, self.split, self.mirrored = folder, split, mirrored
         self._seen: set[Path] = set()
         self._parts: list[Tensor] = []
         self._tables: list[Tensor] = []
@@ -146,4 +158,5 @@ class Pictures:
     def random(self, n: int, generator: torch.Generator, size: int | None = None) -> tuple[Tensor, Parameters]:
         """A random batch."""
         index = torch.randint(len(self), (n,), generator=generator)
-        return self.batch(index, torch.rand(n, generator=generator) < 0.5, size)
+        flip = torch.rand(n, generator=generator) < 0.5
+        return self.batch(index, flip & self.mirrored, size)

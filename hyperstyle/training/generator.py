@@ -69,17 +69,22 @@ class GeneratorTask:
         y = y.to(self.device)
         self.module.style.requires_grad_(progress < self.config.freeze_mapping_at)
         x = draw(self.module, to_z(p).to(self.device), resolution)
-        weight = face_weight(resolution, self.config.face_weight).to(self.device)
-        pixel = ((x - y).abs() * weight).sum() / (weight.sum() * 3 * len(y))
-        loss = pixel
-        if self.attributes is not None and self.config.perceptual and resolution >= 32:
-            loss = loss + self.config.perceptual * perceptual_loss(self.attributes, x, y)
-        numbers = {"px": float(resolution), "l1": float(pixel.detach()), "psnr": psnr(x.detach(), y)}
+        loss = self.compare(x, y)
+        numbers = {"l1": float((x.detach() - y).abs().mean()), "psnr": psnr(x.detach(), y)}
         late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution
         if self.game is not None and late:
             judged, numbers["game"] = self.game.play(x, y, generator)
             loss = balanced(x, loss, judged, self.config.adversarial)
-        return loss, numbers
+        return loss, {"px": float(resolution), **numbers}
+
+    def compare(self, x: Tensor, y: Tensor) -> Tensor:
+        """Loss of pictures x against the wanted ones y, (B, 3, H, W) each."""
+        resolution = y.shape[-1]
+        weight = face_weight(resolution, self.config.face_weight).to(self.device)
+        loss = ((x - y).abs() * weight).sum() / (weight.sum() * 3 * len(y))
+        if self.attributes is not None and self.config.perceptual and resolution >= 32:
+            loss = loss + self.config.perceptual * perceptual_loss(self.attributes, x, y)
+        return loss
 
     @torch.no_grad()
     def validate(self, module: Generator) -> dict[str, float]:

@@ -22,11 +22,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from hyperstyle.device import describe_machine, resolve_device, set_threads
-from hyperstyle.domains import DOMAIN_FILE, Domain, get_domain, read_domain
-from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing
+from hyperstyle.domains import DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain, read_domain
+from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing, did_you_mean
 from hyperstyle.images import save_picture, to_photo
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.synthetic.styles import STYLES
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
     PORTRAITS,
@@ -44,6 +45,7 @@ from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
 from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
 from hyperstyle.training.style_encoders import StyleEncoderTask
+from hyperstyle.training.styles import StyleTask
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
 
@@ -66,6 +68,7 @@ class Run:
         resume: Go on from checkpoints.
         report: Progress callback.
         command: The command line, for the card.
+        style: For the stage `style`: which one.
     """
 
     sizes: DomainSizes
@@ -77,6 +80,7 @@ class Run:
     resume: bool
     report: Report
     command: str
+    style: str = ""
 
     @property
     def domain(self) -> Domain:
@@ -102,6 +106,24 @@ class Run:
         folder = self.folder / "data" / "held_out"
         draw_shard(config, split, 0, folder, lambda n: None)
         return Pictures(folder, split)
+
+    def stylised(self) -> tuple[Pictures, Pictures]:
+        """The training people and the held-out ones drawn in the run's style, first drawn where they are not yet."""
+        config = replace(self.sizes.data, style=self.style)
+        held = replace(config, people_per_shard=min(64, config.people_per_shard), compiled=False, seed=HELD_OUT_SEED)
+        shards = min(self.sizes.style_training.shards, config.in_domain_shards)
+        folder = self.folder / "data" / STYLES_FOLDER / self.style
+        total, done = 2 * (shards * config.people_per_shard + held.people_per_shard), 0
+
+        def count(n: int) -> None:
+            nonlocal done
+            done += n
+            self.report(done / total, f"{done} of {total} pictures drawn")
+
+        draw_shard(held, "in_domain", 0, folder / "held_out", count)
+        for index in range(shards):
+            draw_shard(config, "in_domain", index, folder, count)
+        return Pictures(folder, "in_domain", mirrored=False), Pictures(folder / "held_out", "in_domain", mirrored=False)
 
     def load(self, part: str, network: Network) -> Network:
         """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
@@ -146,7 +168,8 @@ class Run:
         """Write a part's weights with a card in the header and beside the file."""
         path = self.domain.path(part)
         path.parent.mkdir(exist_ok=True)
-        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, {"card": json.dumps(self.card(part, facts))})
+        header = {"card": json.dumps(self.card(part, facts)), "domain": self.domain.name}
+        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, header)
 
     def card(self, part: str, facts: Mapping[str, object]) -> dict[str, object]:
         """Write how a part was made into a file beside its weights, and return it."""
@@ -229,6 +252,18 @@ def stage_generator(run: Run) -> None:
         attributes = run.load("attributes", build.build_attributes(run.domain))
     task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))
     run.train(task, c.loop, "generator", finish=lambda g: set_average(g, c.loop.seed))
+
+
+def stage_style(run: Run) -> None:
+    """Train a copy of the generator to draw in another style; it keeps the mapping network, and with it all latents."""
+    c = run.sizes.style_training
+    c = replace(c, loop=run.loop(c.loop))
+    generator = run.load("generator", build.build_generator(run.domain))
+    attributes = None
+    if run.domain.path("attributes").exists():
+        attributes = run.load("attributes", build.build_attributes(run.domain))
+    task = StyleTask(generator, attributes, c, *run.stylised())
+    run.train(task, c.loop, f"{STYLES_FOLDER}/{run.style}")
 
 
 def stage_encoder(run: Run) -> None:
@@ -395,6 +430,7 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
     "judge": stage_judge,
     **{name: partial(_stage_baseline, name) for name in BASELINES},
     **{name: partial(_stage_ablation, name) for name in ABLATIONS},
+    "style": stage_style,
 }
 
 
@@ -410,6 +446,7 @@ def run_stage(
     out: Path | None = None,
     smoke: bool = False,
     weights: Path | None = None,
+    name: str | None = None,
 ) -> Path:
     """Train one stage.
 
@@ -423,15 +460,18 @@ def run_stage(
         out: Run folder; default `runs/<domain>`.
         smoke: A few steps of a 32 px model.
         weights: For published domains: folder with their files.
+        name: For the stage `style`: a key of `synthetic.styles.STYLES`.
 
     Returns:
         The run folder, which is a domain folder; for a published domain the folder with its converted weights.
 
     Raises:
         UnknownDomain: Nothing is known about training this domain.
-        UsageError: Another stage than `relevance` of a published domain, or an option that stage has no use for.
+        UsageError: Another stage than `relevance` of a published domain, or an option that stage has no use for; or the
+            stage `style` without the name of one.
         WeightsMissing: An earlier stage has not been run.
     """
+    check_style(stage, name)
     if domain not in SIZES and get_domain(domain).published:
         return _run_published(
             stage, get_domain(domain), weights, device, seed, resume, out or steps or minutes or smoke
@@ -447,12 +487,28 @@ def run_stage(
         write_domain(folder, domain if not smoke else "smoke", sizes)
     set_threads()
     with _reporting(stage) as report:
-        command = f"python -m hyperstyle train {stage} --domain {domain}"
+        command = f"python -m hyperstyle train {stage}" + (f" --name {name}" if name else "") + f" --domain {domain}"
         command += f" --steps {steps}" if steps else ""
         command += f" --minutes {minutes:g}" if minutes else ""
         command += f" --seed {seed}" + (" --smoke" if smoke else "")
-        STAGES[stage](Run(sizes, folder, resolve_device(device), steps, minutes, seed, resume, report, command))
+        place = resolve_device(device)
+        STAGES[stage](Run(sizes, folder, place, steps, minutes, seed, resume, report, command, name or ""))
     return folder
+
+
+def check_style(stage: str, name: str | None) -> None:
+    """Refuse the stage `style` without a style, a style that does not exist, and a name where none is wanted.
+
+    Raises:
+        UsageError: One of these.
+    """
+    if stage != "style":
+        if name is not None:
+            raise UsageError(f"The stage '{stage}' takes no --name; it is for `train style`.")
+    elif name is None:
+        raise UsageError(f"Which style? Give --name; {did_you_mean('', STYLES)}.")
+    elif name not in STYLES:
+        raise UsageError(f"There is no style called '{name}'; {did_you_mean(name, STYLES)}")
 
 
 def _run_published(

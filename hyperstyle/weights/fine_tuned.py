@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from hyperstyle.domains import Domain
-from hyperstyle.errors import ForeignWeights
+from hyperstyle.domains import STYLES_FOLDER, Domain
+from hyperstyle.errors import ForeignWeights, UsageError, did_you_mean
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.weights.convert.stylegan2_file import convert_generator
@@ -27,12 +27,19 @@ def load_fine_tuned(path: str | Path, domain: Domain, device: torch.device | str
         In evaluation mode, without gradients.
 
     Raises:
-        ForeignWeights: It is something else, or has other sizes than the domain's generator.
+        ForeignWeights: It is something else, has other sizes than the domain's generator, or says that it comes from
+            another domain's.
         WeightsMissing: There is no such file (also `WeightsCorrupt`).
     """
     own = GeneratorConfig.from_dict(domain.generator)
     if Path(path).suffix == ".safetensors":
-        tensors, _ = load_weights(path)
+        tensors, header = load_weights(path)
+        made_for = header.get("domain", domain.name)
+        if made_for != domain.name:
+            raise ForeignWeights(
+                f"The generator in {path} draws latents of '{made_for}', not of '{domain.name}'; "
+                "take one that was fine-tuned from it."
+            )
     else:
         config, tensors = convert_generator(path)
         # The two settings that files do not hold are taken from the domain.
@@ -44,3 +51,21 @@ def load_fine_tuned(path: str | Path, domain: Domain, device: torch.device | str
     generator = Generator(own)
     strict_load(generator, tensors, path)
     return generator.to(device).eval().requires_grad_(False)
+
+
+def load_style(name: str, domain: Domain, device: torch.device | str = "cpu") -> Generator:
+    """Read one of the styles that come with a domain.
+
+    Args:
+        name: One of `domain.styles`.
+        domain: The domain.
+        device: Where to put it.
+
+    Raises:
+        UsageError: The domain has no such style (also what `load_fine_tuned` raises).
+    """
+    if name not in domain.styles:
+        if not domain.styles:
+            raise UsageError(f"The domain '{domain.name}' comes without styles; draw with a --generator of your own.")
+        raise UsageError(f"The domain '{domain.name}' has no style '{name}'; {did_you_mean(name, domain.styles)}")
+    return load_fine_tuned(domain.path(f"{STYLES_FOLDER}/{name}"), domain, device)

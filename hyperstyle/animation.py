@@ -1,0 +1,392 @@
+"""Faces in motion: one edit swept from end to end, or a morph through several states, as pictures or as a movie file.
+
+Sweep or Morph  --at a share of the way-->  State  --render-->  picture  --place-->  frame
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
+
+from PIL import Image
+
+from hyperstyle.editing import TextEdit
+from hyperstyle.errors import Cancelled, UsageError
+from hyperstyle.images import Photo, open_photo
+from hyperstyle.latents import Inversion
+from hyperstyle.movies import MAX_FPS, check_movie, save_movie
+
+if TYPE_CHECKING:
+    from hyperstyle.alignment import AlignedFace
+    from hyperstyle.models.fast_synthesis import FastSynthesis
+    from hyperstyle.models.stylegan2 import Generator
+    from hyperstyle.pipeline import HyperStyle
+
+MAX_SECONDS = 60.0
+MOVIE_SIDE = 1280  # of a whole photo in a movie: what screens show and players play without stutter
+_SAMPLE = 8  # frames drawn and written to guess the size of a file
+
+Ease = Literal["smooth", "linear"]
+Cancel = Callable[[], bool] | threading.Event
+"""Asked before every frame; once it is true (or set), the work stops with `Cancelled`."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything `HyperStyle.render` takes: one moment of an animation.
+
+    Attributes:
+        edits, text, offset_strength: As for `render`.
+        inversion: The face; None for the one that the animation is of.
+    """
+
+    edits: Mapping[str, float] = field(default_factory=dict)
+    text: tuple[TextEdit, ...] = ()
+    offset_strength: float = 1.0
+    inversion: Inversion | None = None
+
+
+class Motion(Protocol):
+    """A way through states."""
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """Two or more, passed in equal times."""
+
+    @property
+    def ease(self) -> Ease:
+        """Speed between two states: "linear", or "smooth" with a rest at each of them."""
+
+    @property
+    def ping_pong(self) -> bool:
+        """Whether it goes back the same way, so that a repeated movie has no jump."""
+
+
+@dataclass(frozen=True)
+class Morph:
+    """From state to state, also from one face to another.
+
+    Attributes:
+        states: Two or more. An edit or prompt that a state lacks has the strength 0 there.
+        ease, ping_pong: As in `Motion`.
+
+    Raises:
+        UsageError: There are fewer than two states, or no such ease.
+    """
+
+    states: tuple[State, ...]
+    ease: Ease = "smooth"
+    ping_pong: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the states and the ease."""
+        if len(self.states) < 2:
+            raise UsageError("A morph needs at least two states to go between.")
+        check_ease(self.ease)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One edit from one strength to another, on top of whatever else the face has.
+
+    Attributes:
+        edit: Name of an edit, or a prompt (whose own strength does not matter).
+        start, stop: Strengths at both ends.
+        base: Everything else; what it says about the swept edit is replaced.
+        ease, ping_pong: As in `Motion`.
+
+    Raises:
+        UsageError: There is no such ease.
+    """
+
+    edit: str | TextEdit
+    start: float
+    stop: float
+    base: State = State()
+    ease: Ease = "smooth"
+    ping_pong: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ease."""
+        check_ease(self.ease)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """Both ends."""
+        return self._end(self.start), self._end(self.stop)
+
+    def _end(self, strength: float) -> State:
+        if isinstance(self.edit, str):
+            return replace(self.base, edits={**self.base.edits, self.edit: strength})
+        others = tuple(edit for edit in self.base.text if _words(edit) != _words(self.edit))
+        return replace(self.base, text=(*others, replace(self.edit, strength=strength)))
+
+
+def check_ease(ease: str) -> Ease:
+    """Return an ease by its name, or refuse one that does not exist."""
+    if ease not in get_args(Ease):
+        raise UsageError(f"The ease must be {' or '.join(get_args(Ease))}, not '{ease}'.")
+    return cast(Ease, ease)
+
+
+def blend_states(a: State, b: State, t: float) -> State:
+    """Strengths part of the way between two states, 0 being `a` and 1 `b`; the face stays that of `a`."""
+    edits = {name: (1 - t) * a.edits.get(name, 0.0) + t * b.edits.get(name, 0.0) for name in (*a.edits, *b.edits)}
+    strengths: dict[tuple[str, float | None, str], float] = {}
+    for share, state in ((1 - t, a), (t, b)):
+        for edit in state.text:
+            strengths[_words(edit)] = strengths.get(_words(edit), 0.0) + share * edit.strength
+    text = tuple(
+        TextEdit(prompt, strength, disentanglement, neutral)
+        for (prompt, disentanglement, neutral), strength in strengths.items()
+        if strength
+    )
+    offset_strength = (1 - t) * a.offset_strength + t * b.offset_strength
+    return State({name: value for name, value in edits.items() if value}, text, offset_strength, a.inversion)
+
+
+def _words(edit: TextEdit) -> tuple[str, float | None, str]:
+    """What makes two prompts the same edit."""
+    return edit.prompt, edit.disentanglement, edit.neutral
+
+
+class InPhoto:
+    """Puts pictures of one face into its whole photo, which is scaled for a movie once and for all frames.
+
+    What is left for every frame is to warp its picture into place, nine tenths of `paste_back`'s time.
+
+    Args:
+        photo: The photo `face` was cut from.
+        face: From `HyperStyle.align`.
+        max_side: The photo is made smaller until no side is longer, px.
+        options: For `alignment.paste_back`, such as `feather`.
+
+    Attributes:
+        size: Width and height of a frame; even, as MP4 needs it.
+    """
+
+    def __init__(self, photo: Photo, face: AlignedFace, max_side: int = MOVIE_SIDE, **options: Any) -> None:
+        opened = open_photo(photo)
+        scale = min(1.0, max_side / max(opened.size))
+        if scale < 1:
+            width, height = (max(2, round(side * scale)) for side in opened.size)
+            opened = opened.resize((width, height), Image.Resampling.LANCZOS)
+        self.size = (opened.width - opened.width % 2, opened.height - opened.height % 2)
+        self._photo = opened.crop((0, 0, *self.size))
+        # Coordinates count from the centre of the first pixel.
+        left, top, right, bottom = ((edge + 0.5) * scale - 0.5 for edge in face.box)
+        self._face = replace(
+            face,
+            quad=(face.quad + 0.5) * scale - 0.5,
+            box=(left, top, right, bottom),
+            landmarks=(face.landmarks + 0.5) * scale - 0.5,
+        )
+        self._options = options
+
+    def __call__(self, picture: Image.Image) -> Image.Image:
+        """Put one picture of the face into the photo."""
+        from hyperstyle.alignment import paste_back
+
+        return paste_back(self._photo, self._face, picture, **self._options)[0]
+
+
+@dataclass(frozen=True)
+class Movie:
+    """An animation that was written.
+
+    Attributes:
+        path: The file.
+        frames: How many pictures it shows.
+        seconds: How long.
+        size: Width and height in pixels.
+        n_bytes: Of the file.
+    """
+
+    path: Path
+    frames: int
+    seconds: float
+    size: tuple[int, int]
+    n_bytes: int
+
+
+class Animation:
+    """A face in motion; pictures are drawn when they are asked for.
+
+    Args:
+        pipeline: Draws them.
+        inversion: The face, for states that name none.
+        motion: A `Sweep` or a `Morph`.
+        seconds: Length, above 0 and up to `MAX_SECONDS`.
+        fps: Frames per second, 1 to 60.
+        generator: As for `HyperStyle.stylise`: draw with this one instead of the domain's.
+        place: What is done with every picture, such as an `InPhoto`; None leaves the crop.
+
+    Raises:
+        UsageError: The length or the number of frames makes no sense, or there is no face.
+        UnknownEdit: A state names an edit that does not exist (also what `render` raises about edits and prompts).
+    """
+
+    def __init__(
+        self,
+        pipeline: HyperStyle,
+        inversion: Inversion | None,
+        motion: Motion,
+        seconds: float = 2.0,
+        fps: int = 24,
+        generator: Generator | FastSynthesis | str | None = None,
+        place: Callable[[Image.Image], Image.Image] | None = None,
+    ) -> None:
+        self.pipeline, self.motion, self.fps = pipeline, motion, fps
+        self.count = frame_count(seconds, fps)
+        for state in motion.states:
+            if (state.inversion or inversion) is None:
+                raise UsageError("This animation has no face; give one to it or to each of its states.")
+            pipeline.check_edits(state.edits, state.text, state.offset_strength)
+        self._states = [replace(state, inversion=state.inversion or inversion) for state in motion.states]
+        self._place = place
+        self._generator = pipeline.style(generator) if isinstance(generator, str) else generator
+        # Weights of passing moments are not worth keeping: they would push other people's faces out of the cache.
+        self._still = all(
+            state.inversion is self._states[0].inversion and state.offset_strength == self._states[0].offset_strength
+            for state in self._states
+        )
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return self.count
+
+    @property
+    def seconds(self) -> float:
+        """Length, as a whole number of frames makes it."""
+        return self.count / self.fps
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame in pixels; draws the first one."""
+        return self.frame(0).size
+
+    def state(self, index: int) -> State:
+        """What a frame shows.
+
+        Args:
+            index: From 0 to `len` - 1.
+        """
+        legs = len(self._states) - 1
+        # There and back, the frame after the last would be the first again.
+        way = 1 - abs(1 - 2 * index / self.count) if self.motion.ping_pong else index / (self.count - 1)
+        leg = min(int(way * legs), legs - 1)
+        t = way * legs - leg
+        if self.motion.ease == "smooth":
+            t = 0.5 - 0.5 * math.cos(math.pi * t)
+        a, b = self._states[leg], self._states[leg + 1]
+        blended = blend_states(a, b, t)
+        if a.inversion is b.inversion:
+            return blended
+        assert a.inversion is not None
+        assert b.inversion is not None
+        return replace(blended, inversion=self.pipeline.interpolate(a.inversion, b.inversion, t))
+
+    def frame(self, index: int) -> Image.Image:
+        """Draw one frame; indices as for `state`, raises as `HyperStyle.render` does."""
+        state = self.state(index)
+        assert state.inversion is not None
+        if self._generator is None:
+            picture = self.pipeline.render(
+                state.inversion, state.edits, state.text, state.offset_strength, remember=self._still
+            )
+        else:
+            picture = self.pipeline.stylise(
+                state.inversion, self._generator, state.edits, state.text, state.offset_strength
+            )
+        return picture if self._place is None else self._place(picture)
+
+    def frames(
+        self, on_frame: Callable[[int, int], None] | None = None, cancel: Cancel | None = None
+    ) -> Iterator[Image.Image]:
+        """Draw the frames, one whenever it is asked for.
+
+        Args:
+            on_frame: Called with (frames drawn, frames in all) after each.
+            cancel: See `Cancel`.
+
+        Raises:
+            Cancelled: `cancel` said so.
+        """
+        stopped = cancel.is_set if isinstance(cancel, threading.Event) else cancel
+        for index in range(self.count):
+            if stopped is not None and stopped():
+                raise Cancelled("The animation was stopped; no file was written.")
+            yield self.frame(index)
+            if on_frame is not None:
+                on_frame(index + 1, self.count)
+
+    def export(
+        self,
+        path: str | Path,
+        on_frame: Callable[[int, int], None] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Movie:
+        """Write a movie file, completely or not at all.
+
+        Args:
+            path: Where to; .mp4, .gif or .webp. An existing file is replaced once the new one is complete.
+            on_frame, cancel: As for `frames`.
+
+        Raises:
+            UsageError: The suffix names no format, or the movie is too large for it.
+            CannotWrite: Disk full, no permission, no such folder.
+            Cancelled: `cancel` said so.
+        """
+        path = Path(path)
+        check_movie(path, self.fps, self.count, self.size)
+        count, n_bytes = save_movie(self.frames(on_frame, cancel), path, self.fps, self._palette(path.suffix))
+        return Movie(path, count, self.seconds, self.size, n_bytes)
+
+    def estimate_bytes(self, suffix: str) -> int:
+        """Guess how large a file will be, from a few frames in the middle; much quicker than writing it.
+
+        Args:
+            suffix: .mp4, .gif or .webp.
+        """
+        sample = min(_SAMPLE, self.count)
+        first = (self.count - sample) // 2
+        drawn = [self.frame(first + index) for index in range(sample)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"sample{suffix.lower()}"
+            check_movie(path, self.fps, self.count, drawn[0].size)
+            palette = drawn[0]
+            one, some = (save_movie(part, path, self.fps, palette)[1] for part in (drawn[:1], drawn))
+        # The first frame is written whole, the others mostly as what changes.
+        return round(one + (some - one) / max(1, sample - 1) * (self.count - 1))
+
+    def _palette(self, suffix: str) -> Image.Image | None:
+        """A picture with the colours of the whole animation, for the format that has to choose 256 of them."""
+        if suffix.lower() != ".gif":
+            return None
+        shown = [self.frame(index) for index in {0, self.count // 3, self.count // 2, self.count - 1}]
+        sheet = Image.new("RGB", (shown[0].width, shown[0].height * len(shown)))
+        for row, picture in enumerate(shown):
+            sheet.paste(picture, (0, row * picture.height))
+        return sheet
+
+
+def frame_count(seconds: float, fps: int) -> int:
+    """Number of frames of an animation.
+
+    Raises:
+        UsageError: The length or the speed makes no sense, or there would be fewer than two frames.
+    """
+    if not isinstance(fps, int) or not 1 <= fps <= MAX_FPS:
+        raise UsageError(f"An animation shows 1 to {MAX_FPS} frames per second, not {fps}.")
+    if not 0 < seconds <= MAX_SECONDS:  # also refuses what is no number
+        raise UsageError(f"An animation may last up to {MAX_SECONDS:g} seconds, not {seconds:g}.")
+    count = round(seconds * fps)
+    if count < 2:
+        raise UsageError(f"{seconds:g} seconds at {fps} frames per second are less than two frames; make it longer.")
+    return count
