@@ -220,7 +220,7 @@ def random(
 
 def _save_face(pipeline: HyperStyle, inversion: Inversion, out: Path, style: str | None) -> None:
     """Save a face as a file for `edit`, or as a picture, as its name says."""
-    from hyperstyle.images import save_picture
+    from hyperstyle.provenance import save_edited
 
     if out.suffix.lower() == INVERSION_SUFFIX:
         if style is not None:
@@ -230,5 +230,5 @@ def _save_face(pipeline: HyperStyle, inversion: Inversion, out: Path, style: str
         return
     with shared.progress("drawing"):
         picture = pipeline.render(inversion) if style is None else pipeline.stylise(inversion, style)
-    save_picture(picture, out)
+    save_edited(picture, out, "generated")
     print(out)
