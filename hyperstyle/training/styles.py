@@ -57,6 +57,7 @@ class StyleTask(GeneratorTask):
             freeze_mapping_at=0.0,
             face_weight=config.face_weight,
             perceptual=config.perceptual,
+            adversarial=0.0,
         )
         super().__init__(generator, attributes, regression, plain, held_out)
         freeze_coarse(generator, config.frozen_px)
