@@ -74,8 +74,9 @@ def sections(comparison: Comparison) -> list[str]:
             cells.append(f"{here} (paper: {there})")
         rows.append(cells)
     return [
-        *closeness(comparison),
-        *editability(comparison),
+        *closeness(comparison, explain=False),
+        *editability(comparison, explain=False),
+        "All trained alike and far shorter than the shipped hypernetwork, which is why all are behind it.",
         "Against the first row, face by face; equal where the 95% interval of the mean difference holds 0. In brackets "
         "what the paper's table says of CelebA-HQ.",
         table(["", "identity", "LPIPS", "L2"], rows),

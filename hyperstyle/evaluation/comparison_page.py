@@ -117,8 +117,8 @@ def pictures(comparison: Comparison) -> str:
     return f"Held-out pictures: seeds from {FIRST_HELD_OUT_SEED + comparison.seed:,}, {comparison.n} of them, {kind}."
 
 
-def closeness(comparison: Comparison) -> list[str]:
-    """The table of likeness and time, and what its columns mean."""
+def closeness(comparison: Comparison, explain: bool = True) -> list[str]:
+    """The table of likeness and time and, unless a page has said so already, what its columns mean."""
     distances = {name: comparison.frechet(name) for name in comparison.methods}
     known = all(value is not None for value in distances.values())
     rows = [
@@ -130,8 +130,11 @@ def closeness(comparison: Comparison) -> list[str]:
         ]
         for name, result in comparison.methods.items()
     ]
+    shown = table(["method", *_TITLES, *(["Fréchet"] if known else []), "seconds"], rows)
+    if not explain:
+        return [shown]
     parts = [
-        table(["method", *_TITLES, *(["Fréchet"] if known else []), "seconds"], rows),
+        shown,
         f"Identity: cosine similarity by {comparison.identity}. Perceptual distance, in the LPIPS column: "
         f"{comparison.perceptual}. Seconds: median for one aligned face."
         + " Fréchet: distance between targets and reconstructions as distributions of the attribute network's "
@@ -140,11 +143,13 @@ def closeness(comparison: Comparison) -> list[str]:
     return parts if comparison.perceptual == "LPIPS" else [*parts, _FLATTERED]
 
 
-def editability(comparison: Comparison) -> list[str]:
-    """The table of edits at matched change, and what its columns mean; nothing where no edit could be read."""
+def editability(comparison: Comparison, explain: bool = True) -> list[str]:
+    """The table of edits at matched change and what its columns mean; nothing where no edit could be read."""
     edits = list(next(iter(comparison.methods.values())).curves)
     if not edits:
         return []
+    if not explain:
+        return [_matched_table(comparison, edits)]
     parts = [
         _matched_table(comparison, edits),
         "Likeness to the target at the same achieved change, the largest that every method achieves on average; "

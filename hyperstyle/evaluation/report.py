@@ -146,9 +146,9 @@ def to_markdown(result: Report, command: str, figures: Mapping[str, list[str]]) 
         page += [
             "## With methods that descend",
             comparison_page.pictures(result.slow),
-            *comparison_page.closeness(result.slow),
+            *comparison_page.closeness(result.slow, explain=False),
             "### Their edits",
-            *comparison_page.editability(result.slow),
+            *comparison_page.editability(result.slow, explain=False),
             *shown("slow"),
             "### Their place beside the paper",
             *comparison_page.beside_the_paper(result.slow),
@@ -161,7 +161,7 @@ def to_markdown(result: Report, command: str, figures: Mapping[str, list[str]]) 
             "latents leave the part of the space that was trained. Three things that might restore that order: more "
             "refinement steps, a polish of HyperStyle's result for the one face, and an optimisation as long as the "
             "paper's and free of the noise that holds it near the mapping network's latents.",
-            *comparison_page.editability(result.tried),
+            *comparison_page.editability(result.tried, explain=False),
             *shown("tried"),
         ]
     if result.ablations is not None:
