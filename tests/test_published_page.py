@@ -106,6 +106,8 @@ def test_rebuild_drag_save_and_reset_at_1024_px(address, tmp_path):
         page.wait_for_selector("#hs-whole img")
         page.click("#hs-reset")
         assert full_size(page, edited) == rebuilt
-        shown = page.locator("[id^=hs-edit-]").evaluate_all("all => all.map(one => one.id.replace('hs-edit-', ''))")
+        shown = page.locator(".hs-slider[id^=hs-edit-]").evaluate_all(
+            "all => all.map(one => one.id.replace('hs-edit-', ''))"
+        )
         assert set(shown) <= {edit.row.name for edit in EDITS["ffhq"]}
         assert "Traceback" not in page.content()
