@@ -15,6 +15,7 @@ from hyperstyle.models.stylegan2 import repeat_w
 from hyperstyle.synthetic.details import sample_details
 from hyperstyle.synthetic.parameters import sample_parameters, to_z
 from hyperstyle.synthetic.renderer import render
+from hyperstyle.synthetic.styles import render_style
 
 SEED = 3_000_000
 """Neither training nor `evaluate` draws these."""
@@ -122,3 +123,18 @@ def test_words_change_the_face(hs: hyperstyle.HyperStyle, beyond: Tensor) -> Non
         for s in (1.0, 3.0)
     ]
     assert 0 < moved[0] < moved[1]
+
+
+@pytest.mark.parametrize(("name", "decibels"), [("line", 17.0), ("clay", 23.0)])
+def test_styles_draw_as_the_renderer_does(hs: hyperstyle.HyperStyle, name: str, decibels: float) -> None:
+    """A shipped style is its renderer's, and not the plain one's, on people it has never seen."""
+    assert name in hs.styles
+    p = sample_parameters(8, SEED + 20)
+    plain = hs.models.generator
+    generator = hs.style(name)
+    with torch.inference_mode():
+        styles = plain.to_styles(repeat_w(plain.map(to_z(p)), plain.num_ws))
+        unlike = plain.render(styles).clamp(-1, 1)
+        drawn = generator.render(generator.to_styles(repeat_w(plain.map(to_z(p)), plain.num_ws))).clamp(-1, 1)
+    wanted = render_style(name, p, 128)
+    assert float(psnr(drawn, wanted).mean()) > decibels > float(psnr(unlike, wanted).mean()) + 5
