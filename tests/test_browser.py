@@ -89,7 +89,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
     trouble: list[str] = []
 
     def open_page(**options) -> Page:
-        ready = options.pop("ready", texts.READY)
+        ready, at = options.pop("ready", texts.READY), options.pop("at", address)
         context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -102,7 +102,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
                 None if request.url.startswith((address, "data:", "blob:")) else trouble.append(request.url)
             ),
         )
-        page.goto(address)
+        page.goto(at)
         expect(page.locator(".hs-status")).to_have_text(ready, timeout=PATIENCE_MS)
         return page
 
@@ -569,7 +569,7 @@ def test_the_search_leaves_what_matches(visit, pipeline):
 
 
 def test_the_whole_story(visit, photos, pipeline, tmp_path):
-    """Two faces, three edits, undo, before and after, back in the photo, a recipe, and the same picture after reload."""
+    """Two faces, three edits, undo, before and after, back in the photo, a recipe, and on a new page the same again."""
     smile, other = "#hs-edit-smile", edit_sliders(pipeline)[-1]
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     first = rebuild(page, photos / "two.jpg")
@@ -631,18 +631,19 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert wait_for_change(page, two) == large
     assert in_use(page)[0].endswith("+1")
 
-    page.reload()
-    expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
-    page.set_input_files("#hs-recipe-file input[type=file]", str(recipe))
+    page.close()
+    page = visit()
+    page.click("#hs-recipe-fold > summary")
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-recipe-load")
+    chooser.value.set_files(str(recipe))
     expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
     assert settled(page) == two
     assert page.input_value(f"{smile} input[type=number]") == "1.5"
     set_slider(page, smile, 0)
     wait_for_change(page, two)
 
-    page.goto(link)
-    page.reload()  # only what follows the # has changed, so the address alone would not load the page anew
-    expect(page.locator(".hs-status")).to_have_text(texts.LINK_WAITS, timeout=PATIENCE_MS)
+    page = visit(at=link, ready=texts.LINK_WAITS)
     assert page.input_value(f"{other} input[type=number]") == "-1"
 
 

@@ -96,7 +96,8 @@ class Page:
                     self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
                 self.take_home = take_home()
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
-                self.recipe_file = gr.UploadButton(visible="hidden", elem_id=RECIPE_FILE_ID)
+                with gr.Column(elem_id=RECIPE_FILE_ID):  # never seen: a button of `take_home` opens it
+                    self.recipe_file = gr.UploadButton(texts.RECIPE_LOAD)
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
                 self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
 
