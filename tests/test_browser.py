@@ -676,6 +676,10 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     expect(page.locator("#hs-edit-smile label")).to_have_text(GERMAN["Smile"])
     expect(page.locator("#hs-footer")).to_contain_text(GERMAN[texts.PRIVACY])
     expect(page.locator(".hs-film strong").nth(2)).to_have_text("Schritt 1")
+    expect(page.locator("#hs-whole-fold > summary")).to_have_text(GERMAN[texts.WHOLE_HEADING])
+    expect(page.locator("#hs-save-whole")).to_be_hidden()
+    page.click("#hs-paste-back")
+    expect(page.locator("#hs-whole p")).to_have_text(re.compile(r"^[\d.]+\s% der Pixel sind genau die deines Fotos\."))
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

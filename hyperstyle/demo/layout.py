@@ -91,7 +91,8 @@ class Page:
                         interactive=False,
                         elem_id="hs-paste-back",
                     )
-                with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
+                # Hidden by the style sheet while there is no photo: what Gradio hides loses its own properties.
+                with gr.Column(elem_id="hs-whole-box"):
                     self.whole = whole_photo()
                     self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
                 self.take_home = take_home()
@@ -111,7 +112,7 @@ class Page:
 
     def _wire(self) -> None:
         job: dict[str, Any] = {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
-        everything = [self.viewer, self.picker, self.whole_box, self.whole, self.save_face, self.paste]
+        everything = [self.viewer, self.picker, self.whole, self.save_face, self.paste]
         # In two events, so that a photo dropped while another is worked on waits for its turn. An answer that leaves a
         # component out makes Gradio build it anew for that page, and the field would lose what `photo_input` did to it.
         taken = self.upload.input(self._take, self.upload, self.upload, queue=False, trigger_mode="multiple", **PRIVATE)
@@ -131,7 +132,7 @@ class Page:
         both = [self.panel, self.take_home]
         saves: dict[str, Any] = {"inputs": both, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
         for pasted in (self.paste.click, self.take_home.input):
-            pasted(self._paste, outputs=[self.viewer, self.whole_box, self.whole], trigger_mode="always_last", **saves)
+            pasted(self._paste, outputs=[self.viewer, self.whole], trigger_mode="always_last", **saves)
         for asked, save in (
             (self.save_face.click, self._save_face),
             (self.save_whole.click, self._save_whole),
@@ -219,7 +220,7 @@ class Page:
     def _whole_updates(self, change: Change) -> dict[Any, Any]:
         if change.whole is None:
             return {}
-        return {self.whole: whole_value(change), self.whole_box: gr.update(visible=bool(change.whole))}
+        return {self.whole: whole_value(change)}
 
 
 def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: bool | None = None) -> gr.Blocks:
