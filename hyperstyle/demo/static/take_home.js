@@ -75,7 +75,7 @@ const whole = fold(
   slide("colour_match", words.COLOUR_MATCH_LABEL, words.COLOUR_MATCH_INFO, { minimum: 0, maximum: 1, step: 0.05, rest: 0 }),
   choose("blend", words.BLEND_LABEL, props.blends),
   make(
-    "details", { class: "hs-more", id: "hs-keep-more" }, make("summary", {}, words.KEEP_MORE),
+    "details", { class: "hs-keep-more" }, make("summary", {}, words.KEEP_MORE),
     ...others.map((region) => keep(region, say(region.info))),
   ),
 );
