@@ -393,7 +393,9 @@ class HyperStyle:
         face = recipe.inversion if inversion is None else inversion
         if face is None:
             raise UsageError("This recipe holds no face of its own; give it a photo, or a face saved by `invert`.")
-        return self.render(face, recipe.active_edits, recipe.active_text, recipe.offset_strength, resolution)
+        return self.render(
+            face, recipe.active_edits, recipe.active_text, recipe.offset_strength, resolution, recipe.plain
+        )
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse a recipe that `render_recipe` would refuse, before any work is put into a face.

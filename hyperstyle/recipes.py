@@ -55,6 +55,7 @@ class Recipe:
         offset_strength: How much of the refinement to use: 0 none, 1 all of it.
         steps: Refinement steps for rebuilding a photo; None for the domain's own number.
         inversion: The face it was made on, from `HyperStyle.invert`; None for a recipe that suits any face.
+        plain: Names of edits that follow their direction as it was found, other traits moving along.
 
     Raises:
         BadRecipe: A value makes no sense. Whether the domain knows the edits is checked when it draws them.
@@ -69,6 +70,7 @@ class Recipe:
     offset_strength: float = 1.0
     steps: int | None = None
     inversion: Inversion | None = None
+    plain: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every value, and settle their types."""
@@ -85,6 +87,10 @@ class Recipe:
         unknown = sorted(str(name) for name in self.off - edits.keys())
         if unknown:
             _refuse(f"it turns off '{unknown[0]}', which is not among its edits")
+        unknown = sorted(str(name) for name in set(self.plain) - edits.keys())
+        if unknown:
+            _refuse(f"it lets other traits move with '{unknown[0]}', which is not among its edits")
+        object.__setattr__(self, "plain", tuple(name for name in edits if name in self.plain))
         if not all(_is_whole(row) and row < len(self.text) for row in self.text_off):
             _refuse("it turns off a prompt that is not among its prompts")
         object.__setattr__(self, "offset_strength", _number(self.offset_strength, "the offset strength"))
@@ -126,6 +132,7 @@ class Recipe:
         record: dict[str, Any] = {"format": FORMAT, "version": VERSION, "domain": self.domain}
         record["edits"] = dict(self.edits)
         record["off"] = [name for name in self.edits if name in self.off]
+        record["plain"] = list(self.plain)
         record["text"] = [_text_record(edit, row not in self.text_off) for row, edit in enumerate(self.text)]
         record["offset_strength"] = self.offset_strength
         record["steps"] = self.steps
@@ -183,7 +190,18 @@ class Recipe:
     @classmethod
     def _checked(cls, record: dict[str, Any], domain: str | None, what: str) -> Recipe:
         """Build the recipe from a record of a version that is understood."""
-        known = {"format", "version", "domain", "edits", "off", "text", "offset_strength", "steps", "inversion"}
+        known = {
+            "format",
+            "version",
+            "domain",
+            "edits",
+            "off",
+            "plain",
+            "text",
+            "offset_strength",
+            "steps",
+            "inversion",
+        }
         for key in record:
             if key not in known:
                 _refuse(f"there is no field '{key[:40]}' in this version")
@@ -193,9 +211,11 @@ class Recipe:
                 f"{what} was made in the domain '{made_in}', but '{domain}' is in use; "
                 f"load '{made_in}', or make a new recipe here."
             )
-        off, rows = record.get("off", []), record.get("text", [])
+        off, plain, rows = (record.get(name, []) for name in ("off", "plain", "text"))
         if not isinstance(off, list) or not all(isinstance(name, str) for name in off):
             _refuse("what is turned off must be a list of names")
+        if not isinstance(plain, list) or not all(isinstance(name, str) for name in plain):
+            _refuse("the edits that let other traits move must be a list of names")
         if not isinstance(rows, list):
             _refuse("its prompts must be a list")
         read = [_read_text(row) for row in rows]
@@ -208,6 +228,7 @@ class Recipe:
             record.get("offset_strength", 1.0),
             record.get("steps"),
             _read_face(record.get("inversion")),
+            tuple(plain),
         )
 
     def save(self, path: str | Path) -> None:
@@ -301,6 +322,7 @@ class Recipe:
         for name, strength in self.edits.items():
             words += [("edit", name), ("by", _plain(strength))]
             words += [("on", "0")] if name in self.off else []
+            words += [("plain", "1")] if name in self.plain else []
         for row, edit in enumerate(self.text):
             words += [("text", edit.prompt), ("by", _plain(edit.strength))]
             if edit.disentanglement is not None:
@@ -329,7 +351,8 @@ class Recipe:
 
 def _link_record(words: list[tuple[str, str]]) -> dict[str, Any]:
     """Turn a link's words into the record of a file, which is then checked as one."""
-    record: dict[str, Any] = {"format": FORMAT, "version": _to_number(words[0][1]), "edits": {}, "off": [], "text": []}
+    record: dict[str, Any] = {"format": FORMAT, "version": _to_number(words[0][1]), "edits": {}, "off": [], "plain": []}
+    record["text"] = []
     last: str | dict[str, Any] | None = None  # the edit or the prompt that the words belong to
     singles = {"domain": "domain", "offset": "offset_strength", "steps": "steps"}
     for key, value in words[1:]:
@@ -345,6 +368,8 @@ def _link_record(words: list[tuple[str, str]]) -> dict[str, Any]:
             record["edits"][last] = _to_number(value)
         elif key == "on" and isinstance(last, str):
             record["off"] += [last] if value == "0" else []
+        elif key == "plain" and isinstance(last, str):
+            record["plain"] += [last] if value == "1" else []
         elif key == "on" and isinstance(last, dict):
             last["on"] = value != "0"
         elif key in ("by", "disentanglement") and isinstance(last, dict):

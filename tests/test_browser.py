@@ -29,6 +29,7 @@ from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
 from hyperstyle.pipeline import HyperStyle, load
+from hyperstyle.provenance import SOURCE_TYPES
 
 __all__ = ["close_event_loops"]  # a fixture for every test below
 
@@ -88,7 +89,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
     trouble: list[str] = []
 
     def open_page(**options) -> Page:
-        ready = options.pop("ready", texts.READY)
+        ready, at = options.pop("ready", texts.READY), options.pop("at", address)
         context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -101,7 +102,7 @@ def visit(chromium, app) -> Iterator[Callable[..., Page]]:
                 None if request.url.startswith((address, "data:", "blob:")) else trouble.append(request.url)
             ),
         )
-        page.goto(address)
+        page.goto(at)
         expect(page.locator(".hs-status")).to_have_text(ready, timeout=PATIENCE_MS)
         return page
 
@@ -427,6 +428,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipe
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     rebuild(page, photos / "one.png")
+    page.evaluate("document.querySelectorAll('.hs-take-home details').forEach((one) => (one.open = true))")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     slider = edit_sliders(pipeline)[-1]
     page.evaluate(f"document.querySelector('{slider}').scrollIntoView({{block: 'end'}})")
@@ -566,6 +568,85 @@ def test_the_search_leaves_what_matches(visit, pipeline):
     expect(page.locator(edit_sliders(pipeline)[0])).to_be_visible()
 
 
+def test_the_whole_story(visit, photos, pipeline, tmp_path):
+    """Two faces, three edits, undo, before and after, back in the photo, a recipe, and on a new page the same again."""
+    smile, other = "#hs-edit-smile", edit_sliders(pipeline)[-1]
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    first = rebuild(page, photos / "two.jpg")
+    set_slider(page, smile, 1)
+    large = wait_for_change(page, first)
+    faces = page.locator(".hs-photo button")
+    expect(faces.nth(0)).to_have_accessible_name(texts.FACE_EDITED.format(number=1))
+
+    faces.nth(1).click()
+    expect(faces.nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE_MS)
+    expect(page.locator("#hs-in-use")).to_be_hidden(timeout=PATIENCE_MS)  # a face of its own, without edits
+    rebuilt = settled(page)
+    set_slider(page, smile, 1.5)
+    one = wait_for_change(page, rebuilt)
+    set_slider(page, other, -1)
+    two = wait_for_change(page, one)
+    page.fill("#hs-words-0 input", "a face with a beard")
+    page.press("#hs-words-0 input", "Enter")
+    three = wait_for_change(page, two)
+    page.click("#hs-undo")
+    assert wait_for_change(page, three) == two
+
+    page.focus(".hs-border")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".hs-border")).to_have_attribute("aria-valuenow", "95")
+
+    page.click("#hs-whole-fold > summary")
+    page.click("#hs-paste-back")
+    said = page.locator("#hs-whole p")
+    expect(said).to_contain_text(texts.WHOLE_FACES.format(count=2), timeout=PATIENCE_MS)
+    before = float(said.inner_text().split("\u00a0")[0])
+    page.check("#hs-keep-background")  # the photo on show follows
+    expect(said).not_to_contain_text(f"{before:g}\u00a0%", timeout=PATIENCE_MS)
+    kept = float(said.inner_text().split("\u00a0")[0])
+    assert kept > before
+    page.check("#hs-mark")
+    with page.expect_download() as download:
+        page.click("#hs-save-whole")
+    page.uncheck("#hs-mark")
+    download.value.save_as(tmp_path / "photo.png")
+    assert SOURCE_TYPES["composite"] in (tmp_path / "photo.png").read_bytes().decode("latin-1")
+    original = Image.open(photos / "two.jpg").convert("RGB")
+    with Image.open(tmp_path / "photo.png") as whole:
+        assert whole.size == original.size
+
+    page.click("#hs-recipe-fold > summary")
+    page.click("#hs-link-copy")
+    expect(page.locator("#hs-link-copied")).to_have_text(texts.LINK_COPIED)
+    link = page.input_value("#hs-link")
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.check("#hs-recipe-face")
+    with page.expect_download() as download:
+        page.click("#hs-recipe-save")
+    assert download.value.suggested_filename == "look.hyperstyle.json"
+    recipe = tmp_path / "look.hyperstyle.json"
+    download.value.save_as(recipe)
+    faces.nth(0).click()
+    assert wait_for_change(page, two) == large
+    assert in_use(page)[0].endswith("+1")
+
+    page.close()
+    page = visit()
+    page.click("#hs-recipe-fold > summary")
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-recipe-load")
+    chooser.value.set_files(str(recipe))
+    expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
+    assert settled(page) == two
+    assert page.input_value(f"{smile} input[type=number]") == "1.5"
+    set_slider(page, smile, 0)
+    wait_for_change(page, two)
+
+    page = visit(at=link, ready=texts.LINK_WAITS)
+    assert page.input_value(f"{other} input[type=number]") == "-1"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
     page = visit(color_scheme=scheme)
@@ -574,6 +655,8 @@ def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
     page.evaluate("document.querySelectorAll('#hs-page details').forEach((one) => (one.open = true))")
     expect(page.locator(".hs-past ol button")).to_have_count(2)
     page.click(".hs-keep-this")
+    page.click("#hs-paste-back")
+    page.wait_for_selector("#hs-whole img[src]")
     for tab in (texts.TAB_EDIT, texts.TAB_COMPARE):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
@@ -593,6 +676,10 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     expect(page.locator("#hs-edit-smile label")).to_have_text(GERMAN["Smile"])
     expect(page.locator("#hs-footer")).to_contain_text(GERMAN[texts.PRIVACY])
     expect(page.locator(".hs-film strong").nth(2)).to_have_text("Schritt 1")
+    expect(page.locator("#hs-whole-fold > summary")).to_have_text(GERMAN[texts.WHOLE_HEADING])
+    expect(page.locator("#hs-save-whole")).to_be_hidden()
+    page.click("#hs-paste-back")
+    expect(page.locator("#hs-whole p")).to_have_text(re.compile(r"^[\d.]+\s% der Pixel sind genau die deines Fotos\."))
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

@@ -29,6 +29,7 @@ FULL = Recipe(
     text_off=frozenset({1}),
     offset_strength=0.7,
     steps=3,
+    plain=("smile",),
 )
 
 
@@ -198,6 +199,9 @@ def test_other_domains_and_newer_versions() -> None:
         ({"off": ["nose"]}, "turns off 'nose'"),
         ({"off": [["age"]]}, "list of names"),
         ({"off": "age"}, "list of names"),
+        ({"plain": ["nose"]}, "move with 'nose'"),
+        ({"plain": [["age"]]}, "list of names"),
+        ({"plain": "age"}, "list of names"),
         ({"text": "beard"}, "prompts must be a list"),
         ({"text": [{"words": "beard"}]}, "a prompt must look like"),
         ({"text": [{"prompt": "a", "power": 1}]}, "a prompt must look like"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from demo_tools import add_words, astronaut
 
-from hyperstyle.alignment import AlignedFace
+from hyperstyle.alignment import REGIONS, AlignedFace
 from hyperstyle.demo import readouts, texts
 from hyperstyle.demo.contact_sheet import grid
 from hyperstyle.demo.controls import PANEL_TEXTS
@@ -23,6 +23,7 @@ from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, Prompt, read_controls, write_controls
 from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.surprise import surprise
+from hyperstyle.demo.take_home import TAKE_HOME_TEXTS
 from hyperstyle.demo.widgets import VIEWER_TEXTS, viewer_value
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
@@ -419,12 +420,14 @@ def test_a_domain_whose_network_reads_the_parameters_says_what_moved(drawn_folde
 def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     rows = list_edits("portraits")
     known = {text for text in vars(texts).values() if isinstance(text, str)} | set(texts.GROUPS.values())
+    known |= {*REGIONS.values(), *texts.REGION_NAMES.values()}
+    known |= {part for pair in (*texts.SHAPES.values(), *texts.BLENDS.values()) for part in pair}
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():
             assert sorted(re.findall(r"{\w+", english)) == sorted(re.findall(r"{\w+", other)), english
-        shown = {getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS)}
+        shown = {getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS, *TAKE_HOME_TEXTS)}
         assert shown - set(table) <= SAME_IN_EVERY_LANGUAGE
 
 

@@ -78,11 +78,12 @@ class Comparer:
         session = self.store.get(key)
         rebuilt = session.rebuilt
         known = [name for name in self.pipeline.methods if name in methods]
-        if rebuilt is None or not known:
-            yield (texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_METHODS), ()
+        face = None if rebuilt is None else rebuilt.face
+        if face is None or not known:
+            yield (texts.NO_FACE_TO_COMPARE if face is None else texts.NO_METHODS), ()
             return
         job = session.start_comparing()
-        target = self.pipeline.target(rebuilt.face)
+        target = self.pipeline.target(face)
         found: dict[str, Compared] = {}
         photo = _source(to_photo(target))
         cards = [_photo_card(photo), *map(_method_card, known)]
@@ -90,7 +91,7 @@ class Comparer:
             yield texts.COMPARING.format(method=METHODS[name].label), tuple(cards)
             started_s = time.perf_counter()
             try:
-                for item in steps_of(partial(self.pipeline.invert, rebuilt.face, method=name)):
+                for item in steps_of(partial(self.pipeline.invert, face, method=name)):
                     if session.comparing != job:
                         return
                     if isinstance(item, tuple):

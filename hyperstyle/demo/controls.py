@@ -15,7 +15,7 @@ import gradio as gr
 from hyperstyle.demo import texts
 from hyperstyle.demo.contact_sheet import APART
 from hyperstyle.demo.languages import LANGUAGES
-from hyperstyle.demo.state import MAX_PROMPTS, Controls, write_controls
+from hyperstyle.demo.state import MAX_PROMPTS, MAX_STEPS, Controls, write_controls
 from hyperstyle.demo.widgets import script
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hyperstyle.editing.text_model import Suggestion
 
 MAX_OFFSET = 1.5
-MAX_STEPS = 5
 PROMPT_STRENGTHS = (3.0, 6.0)  # start and end of a prompt's slider where the text model does not say
 START_SHARE = 0.6  # of the largest believable strength: clearly seen, and room to both sides
 MOST_DISENTANGLED = 0.6  # few channels of any prompt are more relevant than that

@@ -21,19 +21,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hyperstyle import metrics
+from hyperstyle import metrics, provenance
 from hyperstyle.demo import readouts, texts
 from hyperstyle.demo.contact_sheet import ContactSheet
 from hyperstyle.demo.history import Entry, History, describe
+from hyperstyle.demo.looks import to_recipe
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.readouts import Readout
 from hyperstyle.demo.sessions import Frame, Rebuilt, Session, SessionStore
 from hyperstyle.demo.state import Controls
-from hyperstyle.errors import HyperStyleError
-from hyperstyle.images import open_photo, save_picture, to_photo
+from hyperstyle.demo.whole_photo import TakeHome, faces_to_paste, lines_about, warnings_about
+from hyperstyle.errors import BadRecipe, HyperStyleError
+from hyperstyle.images import open_photo, to_photo
+from hyperstyle.recipes import PNG_KEYWORD
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
+    from hyperstyle.alignment.paste import Pasted
     from hyperstyle.editing import TextEdit
     from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.latents import Inversion
@@ -68,12 +72,16 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class Photo:
-    """The photo with its faces, for the picker, and what may spoil the result for the chosen one."""
+    """The photo with its faces, for the picker, which are edited, and what may spoil the result for the chosen one.
+
+    `chosen` is -1 where the face on show is none of them.
+    """
 
     source: str
     faces: tuple[FaceBox, ...]
     chosen: int
     warnings: tuple[str, ...] = ()
+    edited: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ class Past:
         versions: States kept under a name.
         at: Number of the state on show.
         undo, redo: Whether there is a state to go to.
+        edited_faces: Which faces of the photo are edited, for the picker; None leaves its marks as they are.
+        whole: Every entry comes with its thumbnail, as the page has not seen this history yet.
     """
 
     entries: tuple[Entry, ...]
@@ -92,6 +102,8 @@ class Past:
     at: int
     undo: bool
     redo: bool
+    edited_faces: tuple[int, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,10 @@ class Change:
         controls: Where every control is to go; None leaves them to the person.
         sheet: A prompt at several strengths.
         pair: Two states to compare.
-        whole: The whole photo with the edited face, a data URI; empty hides it.
+        whole: The whole photo with the edited faces, a data URI; empty hides it.
+        whole_lines: What is true of it.
+        whole_warnings: What may look wrong in it.
+        link: The edits as what follows the # of an address.
         ready: A face is there, so it can be downloaded.
     """
 
@@ -136,6 +151,9 @@ class Change:
     sheet: ContactSheet | None = None
     pair: Pair | None = None
     whole: str | None = None
+    whole_lines: tuple[str, ...] = ()
+    whole_warnings: tuple[str, ...] = ()
+    link: str | None = None
     ready: bool = False
 
 
@@ -226,10 +244,17 @@ class Handlers:
         session = self.store.get(key)
         yield from self._guard(session, partial(self._open, session, session.start_opening(), Path(source), steps))
 
-    def choose_face(self, key: str, index: int, steps: int) -> Iterator[Change]:
-        """Rebuild another face of the same photo."""
+    def choose_face(self, key: str, index: int, steps: int, controls: Controls | None = None) -> Iterator[Change]:
+        """Go to another face of the same photo: on with what was done to it before, or else rebuild it.
+
+        Args:
+            key: The page.
+            index: Of the face, the largest being 0.
+            steps: Refinement steps for a face not rebuilt yet.
+            controls: Where the controls stand, so that a move that has not settled yet is not lost.
+        """
         session = self.store.get(key)
-        yield from self._guard(session, partial(self._choose, session, session.start_opening(), index, steps))
+        yield from self._guard(session, partial(self._choose, session, session.start_opening(), index, steps, controls))
 
     def change_steps(self, key: str, controls: Controls) -> Iterator[Change]:
         """Rebuild the same face with another number of refinement steps, keeping the edits."""
@@ -237,6 +262,9 @@ class Handlers:
         rebuilt = session.rebuilt
         if rebuilt is None:
             return  # before the first photo the number is only remembered by its control
+        if rebuilt.photo is None or rebuilt.face is None:
+            yield self.say(session, "problem", texts.NO_PHOTO_TO_REFINE)
+            return
         job = session.start_opening()
         work = partial(self._rebuild, session, job, rebuilt.photo, rebuilt.face, controls.steps, controls)
         yield from self._guard(session, work)
@@ -249,18 +277,66 @@ class Handlers:
         with session.lock:
             if session.opening != job:
                 return
-            session.photo, session.faces = encoded, faces
+            session.photo, session.faces, session.aside = encoded, faces, {}
         view = _photo_view(photo, faces, 0)
         yield Change(session.next_serial(), photo=view)
         yield from self._rebuild(session, job, encoded, faces[0], steps, None)
 
-    def _choose(self, session: Session, job: int, index: int, steps: int) -> Iterator[Change]:
+    def _choose(
+        self, session: Session, job: int, index: int, steps: int, controls: Controls | None
+    ) -> Iterator[Change]:
         photo, faces = session.photo, session.faces
         if photo is None or not 0 <= index < len(faces):
             yield self.say(session, "problem", texts.NO_FACE_YET)
             return
-        yield Change(session.next_serial(), photo=_photo_view(open_photo(photo), faces, index))
+        rebuilt, current = session.rebuilt, session.history.current
+        moved = controls is not None and current is not None and current.controls != controls.settled()
+        if controls is not None and rebuilt is not None and moved:
+            session.want()
+            with session.drawing:
+                self.settle(session, rebuilt, controls)
+        with session.drawing:
+            with session.lock:
+                known, entry = session.take_up(index), session.history.current
+            if known and entry is not None:
+                yield self.show(session, entry, texts.FACE_AGAIN.format(number=index + 1))
+                return
+        view = _photo_view(open_photo(photo), faces, index, session.edited_faces)
+        yield Change(session.next_serial(), photo=view)
         yield from self._rebuild(session, job, photo, faces[index], steps, None)
+
+    def show(self, session: Session, entry: Entry, said: str) -> Change:
+        """Bring back the state that a face was left in, with everything around it; hold `session.drawing`."""
+        serial = session.next_serial()
+        picture = self.draw(entry.rebuilt, entry.controls)
+        readout = self.read_out(entry.rebuilt, picture, entry.controls)
+        with session.lock:
+            past = past_in(session)
+        return Change(
+            serial,
+            status=Status("done", said),
+            picture=to_data_uri(picture),
+            edited=entry.controls.edited,
+            frames=entry.rebuilt.frames,
+            photo=self.photo_view(session),
+            readout=readout,
+            past=replace(past, whole=True),
+            controls=entry.controls,
+            ready=True,
+        )
+
+    def photo_view(self, session: Session) -> Photo | None:
+        """The photo on the page with its faces as they stand; None before the first one."""
+        with session.lock:
+            photo, faces, chosen, edited = session.photo, session.faces, session.index, session.edited_faces
+        return None if photo is None else _photo_view(open_photo(photo), faces, chosen, edited)
+
+    def start(self, session: Session, rebuilt: Rebuilt, rest: Controls, picture: Image.Image) -> None:
+        """Let a face take the place of the one on show, whose history is kept if both are of one photo."""
+        with session.lock:
+            session.put_aside()
+            session.rebuilt, session.noted = rebuilt, ""
+            session.history.start(rest, rebuilt, _thumbnail(picture))
 
     def _rebuild(
         self, session: Session, job: int, photo: bytes, face: AlignedFace, steps: int, controls: Controls | None
@@ -269,7 +345,7 @@ class Handlers:
         started_s = time.perf_counter()
         target = self.pipeline.target(face)
         # As large as the generator draws, so that the wipe compares like with like.
-        frames = [Frame(_frame_source(to_photo(target)), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
+        frames = [Frame(frame_source(to_photo(target)), texts.FRAME_TARGET, (texts.FRAME_TARGET_CAPTION,))]
         yield Change(session.next_serial(), status=Status("busy", texts.REBUILDING), frames=tuple(frames), whole="")
         inversion: Inversion | None = None
         reconstruction = target
@@ -287,19 +363,22 @@ class Handlers:
         first = readouts.baseline(self.pipeline, target, reconstruction)
         rebuilt = Rebuilt(photo, face, inversion, tuple(frames), first)
         rest = Controls(steps=steps)
-        with session.lock:
-            if session.opening != job:
-                return
-            session.rebuilt, session.noted = rebuilt, ""
-            if controls is None:
-                session.history.start(rest, rebuilt, _thumbnail(to_photo(reconstruction.clamp(-1, 1))))
         with session.drawing:
-            change = self.settle(session, rebuilt, controls or rest)
+            with session.lock:
+                if session.opening != job:
+                    return
+                look, session.look = (session.look, None) if controls is None else (None, session.look)
+                if controls is not None:
+                    session.rebuilt, session.noted = rebuilt, ""
+            if controls is None:
+                self.start(session, rebuilt, rest, to_photo(reconstruction.clamp(-1, 1)))
+            wanted = controls or (rest if look is None else replace(look, steps=steps))
+            change = self.settle(session, rebuilt, wanted, "" if look is None else texts.HISTORY_LINK)
         yield replace(
             change,
             status=change.status if session.noted else _rebuilt_status(seconds),
             frames=tuple(frames),
-            controls=rest if controls is None else None,
+            controls=wanted if controls is None else None,
             ready=True,
         )
 
@@ -313,7 +392,7 @@ class Handlers:
         label = texts.FRAME_STEP.format(number=step) if step else texts.FRAME_ENCODER
         first = "" if identity is None else texts.FRAME_CAPTION.format(identity=identity)
         captions = (first, texts.FRAME_CAPTION_L2.format(l2=l2))
-        return Frame(_frame_source(to_photo(shown)), label, captions)
+        return Frame(frame_source(to_photo(shown)), label, captions)
 
     # inversion -> picture
 
@@ -364,7 +443,7 @@ class Handlers:
             if current is not None:
                 label = label or describe(current.controls, settled, self.pipeline.edits)
                 history.push(label, settled, rebuilt, _thumbnail(picture))
-            past = past_of(history)
+            past = past_in(session)
         status = _news(session, note)
         return Change(
             serial,
@@ -375,10 +454,10 @@ class Handlers:
             past=past,
         )
 
-    def read_out(self, rebuilt: Rebuilt, picture: Image.Image, controls: Controls) -> Readout | None:
-        """What can be said about a picture of a face; None when nothing measures it."""
+    def read_out(self, rebuilt: Rebuilt, picture: Image.Image, controls: Controls) -> Readout:
+        """What can be said about a picture of a face; empty when nothing measures it."""
         if rebuilt.baseline is None:
-            return None
+            return Readout(None, None)  # without the photo there is nothing to compare with
         with self._drawings:
             return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
 
@@ -399,53 +478,90 @@ class Handlers:
             )
         return shrink(picture, longest_px)
 
-    def paste(self, key: str, controls: Controls) -> Change:
-        """Put the edited face back into the whole photo and show it."""
+    def paste(self, key: str, controls: Controls, take: TakeHome | None = None) -> Change:
+        """Put every edited face back into the whole photo and show it."""
         session = self.store.get(key)
+        take = take or TakeHome()
         try:
-            whole = self._whole(session, controls)
+            pasted, faces = self._pasted(session, controls, take)
+            warnings = warnings_about(faces, take.paste)
         except Exception as error:
             return self.failed(session, error)
-        source = to_data_uri(shrink(whole, WHOLE_PREVIEW_PX))
-        return Change(session.next_serial(), status=Status("done", texts.PASTED), whole=source)
+        return Change(
+            session.next_serial(),
+            status=Status("done", texts.PASTED if len(faces) == 1 else texts.PASTED_ALL.format(count=len(faces))),
+            whole=to_data_uri(shrink(pasted.picture, WHOLE_PREVIEW_PX)),
+            whole_lines=lines_about(pasted, len(faces)),
+            whole_warnings=warnings,
+        )
 
-    def save_face(self, key: str, controls: Controls) -> Iterator[tuple[Path | None, Change]]:
-        """Save the edited face as PNG for download.
+    def save_face(
+        self, key: str, controls: Controls, take: TakeHome | None = None
+    ) -> Iterator[tuple[Path | None, Change]]:
+        """Save the edited face as PNG for download; it says that it was drawn by a generator, and how.
 
         Yields:
             Once: the file, which exists until the iterator goes on, or None when that failed.
         """
-        return self._save(key, "hyperstyle-face.png", partial(self._face, controls=controls))
+        make = partial(self._face, controls=controls)
+        return self._save(key, "hyperstyle-face.png", "generated", make, controls, take or TakeHome())
 
-    def save_whole(self, key: str, controls: Controls) -> Iterator[tuple[Path | None, Change]]:
-        """Save the whole photo with the edited face as PNG for download; yields as `save_face` does."""
-        return self._save(key, "hyperstyle-photo.png", partial(self._whole, controls=controls))
+    def save_whole(
+        self, key: str, controls: Controls, take: TakeHome | None = None
+    ) -> Iterator[tuple[Path | None, Change]]:
+        """Save the whole photo with the edited faces as PNG for download; yields as `save_face` does."""
+        take = take or TakeHome()
+        make = partial(self._whole, controls=controls, take=take)
+        return self._save(key, "hyperstyle-photo.png", "composite", make, controls, take)
 
     def close(self, key: str) -> None:
         """Forget a page."""
         self.store.close(key)
 
     def _save(
-        self, key: str, name: str, make: Callable[[Session], Image.Image]
+        self,
+        key: str,
+        name: str,
+        source: provenance.Source,
+        make: Callable[[Session], Image.Image],
+        controls: Controls,
+        take: TakeHome,
     ) -> Iterator[tuple[Path | None, Change]]:
         session = self.store.get(key)
         with tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
             path = Path(folder) / name
             try:
-                save_picture(make(session), path)
+                picture = make(session)
+                notes = {PNG_KEYWORD: self._recipe_json(_something_in(session), controls, take.face)}
+                provenance.save_edited(picture, path, source, mark=take.mark, texts=notes)
             except Exception as error:
                 yield None, self.failed(session, error)
             else:
                 yield path, Change(session.next_serial())
 
+    def _recipe_json(self, rebuilt: Rebuilt, controls: Controls, with_face: bool) -> str:
+        recipe = to_recipe(controls, self.pipeline.domain.name, rebuilt.inversion if with_face else None)
+        try:
+            return recipe.to_json()
+        except BadRecipe:  # the face is too large for one; the picture is what was asked for
+            return recipe.without_face().to_json()
+
     def _face(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
         return self._draw(rebuilt.inversion, controls)[0]
 
-    def _whole(self, session: Session, controls: Controls) -> Image.Image:
-        rebuilt = _something_in(session)
-        picture, _ = self._draw(rebuilt.inversion, controls)
-        return self.pipeline.paste_back(open_photo(rebuilt.photo), rebuilt.face, picture)
+    def _whole(self, session: Session, controls: Controls, take: TakeHome) -> Image.Image:
+        return self._pasted(session, controls, take)[0].picture
+
+    def _pasted(
+        self, session: Session, controls: Controls, take: TakeHome
+    ) -> tuple[Pasted, list[tuple[AlignedFace, Image.Image]]]:
+        """The photo with its edited faces in it, and these faces with their edited pictures."""
+        listed = faces_to_paste(session, controls)
+        faces = [(one.face, self._draw(one.inversion, state)[0]) for one, state in listed if one.face is not None]
+        photo = next(one.photo for one, _ in listed if one.photo is not None)
+        edited = [(face, picture, take.paste) for face, picture in faces]
+        return self.pipeline.paste_back_all(photo, edited), faces
 
     def _draw(
         self, inversion: Inversion, controls: Controls, preview: bool = False
@@ -528,18 +644,20 @@ def _something_in(session: Session) -> Rebuilt:
     return session.rebuilt
 
 
-def _frame_source(picture: Image.Image) -> str:
+def frame_source(picture: Image.Image) -> str:
+    """A picture for the filmstrip."""
     return to_data_uri(shrink(picture.convert("RGB"), FRAME_PX))
 
 
-def _photo_view(photo: Image.Image, faces: list[AlignedFace], chosen: int) -> Photo:
+def _photo_view(photo: Image.Image, faces: list[AlignedFace], chosen: int, edited: tuple[int, ...] = ()) -> Photo:
     width, height = photo.size
     boxes = []
     for face in faces:
         left, right = (min(max(x / width, 0.0), 1.0) for x in (face.box[0], face.box[2]))
         top, bottom = (min(max(y / height, 0.0), 1.0) for y in (face.box[1], face.box[3]))
         boxes.append(FaceBox(left, top, right - left, bottom - top))
-    return Photo(to_data_uri(shrink(photo, PHOTO_PREVIEW_PX)), tuple(boxes), chosen, faces[chosen].report.warnings)
+    warnings = faces[chosen].report.warnings if chosen >= 0 else ()
+    return Photo(to_data_uri(shrink(photo, PHOTO_PREVIEW_PX)), tuple(boxes), chosen, warnings, edited)
 
 
 def _rebuilt_status(seconds: float) -> Status:
@@ -556,6 +674,11 @@ def past_of(history: History) -> Past:
         history.can_undo,
         history.can_redo,
     )
+
+
+def past_in(session: Session) -> Past:
+    """The history of the face on show, and which faces are edited; hold the session's lock."""
+    return replace(past_of(session.history), edited_faces=session.edited_faces)
 
 
 def _thumbnail(picture: Image.Image) -> str:

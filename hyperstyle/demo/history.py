@@ -6,6 +6,7 @@ refinement steps comes back as it was. Not safe to share between threads: the se
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 40
 MAX_VERSIONS = 12
 LONGEST_NAME = 40
+_numbers = itertools.count(1)  # one for all histories: a page that goes from face to face never meets a number twice
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Entry:
     """One settled state.
 
     Attributes:
-        number: Never given twice in a history.
+        number: Never given twice.
         label: What changed, or the version's name.
         controls: Where every control stood.
         rebuilt: The face they applied to.
@@ -55,7 +57,6 @@ class History:
     entries: list[Entry] = field(default_factory=list)
     versions: list[Entry] = field(default_factory=list)
     at: int = -1
-    _numbers: int = 0
 
     @property
     def current(self) -> Entry | None:
@@ -122,7 +123,7 @@ class History:
         others = [version for version in self.versions if version.label != name]
         if len(others) >= MAX_VERSIONS:
             raise HyperStyleError(texts.VERSIONS_FULL.format(count=MAX_VERSIONS))
-        kept = replace(self.current, number=self._next_number(), label=name)
+        kept = replace(self.current, number=next(_numbers), label=name)
         self.versions = [*others, kept]
         return kept
 
@@ -131,13 +132,9 @@ class History:
         self.versions = [version for version in self.versions if version.number != number]
 
     def _append(self, label: str, controls: Controls, rebuilt: Rebuilt, thumbnail: str) -> None:
-        self.entries.append(Entry(self._next_number(), label, controls, rebuilt, thumbnail))
+        self.entries.append(Entry(next(_numbers), label, controls, rebuilt, thumbnail))
         del self.entries[:-MAX_ENTRIES]
         self.at = len(self.entries) - 1
-
-    def _next_number(self) -> int:
-        self._numbers += 1
-        return self._numbers
 
 
 def describe(before: Controls, after: Controls, rows: Sequence[EditRow]) -> str:

@@ -21,6 +21,8 @@ from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, read_controls
 from hyperstyle.demo.studio import Studio
+from hyperstyle.demo.take_home import RECIPE_FILE_ID, take_home, whole_photo, whole_value
+from hyperstyle.demo.whole_photo import read_take_home
 from hyperstyle.demo.widgets import face_picker, photo_input, picker_value, thumbnails, viewer, viewer_value
 
 if TYPE_CHECKING:
@@ -89,10 +91,14 @@ class Page:
                         interactive=False,
                         elem_id="hs-paste-back",
                     )
-                with gr.Column(visible=False, elem_id="hs-whole-box") as self.whole_box:
-                    self.whole = gr.HTML(elem_id="hs-whole", apply_default_css=False)
+                # Hidden by the style sheet while there is no photo: what Gradio hides loses its own properties.
+                with gr.Column(elem_id="hs-whole-box"):
+                    self.whole = whole_photo()
                     self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
+                self.take_home = take_home()
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
+                with gr.Column(elem_id=RECIPE_FILE_ID):  # never seen: a button of `take_home` opens it
+                    self.recipe_file = gr.UploadButton(texts.RECIPE_LOAD)
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
                 self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
 
@@ -106,7 +112,7 @@ class Page:
 
     def _wire(self) -> None:
         job: dict[str, Any] = {"concurrency_id": "rebuild", "concurrency_limit": 1, "trigger_mode": "always_last"}
-        everything = [self.viewer, self.picker, self.whole_box, self.whole, self.save_face, self.paste]
+        everything = [self.viewer, self.picker, self.whole, self.save_face, self.paste]
         # In two events, so that a photo dropped while another is worked on waits for its turn. An answer that leaves a
         # component out makes Gradio build it anew for that page, and the field would lose what `photo_input` did to it.
         taken = self.upload.input(self._take, self.upload, self.upload, queue=False, trigger_mode="multiple", **PRIVATE)
@@ -119,15 +125,23 @@ class Page:
         # One listener for everything that moves the picture: Gradio then has at most one request on its way, and one
         # waiting that reads the controls when its turn comes. It skips the queue, which would cost a second request.
         self.panel.input(self._live, self.panel, self.viewer, queue=False, trigger_mode="always_last", **PRIVATE)
-        for widget in (self.panel, self.viewer):
+        for widget in (self.panel, self.viewer, self.take_home):
             acts: dict[str, Any] = {"concurrency_id": "act", "concurrency_limit": 4, "trigger_mode": "multiple"}
             widget.select(self._act, self.panel, self.viewer, **acts, **PRIVATE)
 
-        saves: dict[str, Any] = {"inputs": self.panel, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
-        self.paste.click(self._paste, outputs=[self.viewer, self.whole_box, self.whole], **saves)
-        for button, save in ((self.save_face, self._save_face), (self.save_whole, self._save_whole)):
-            saved = button.click(save, outputs=[self.file, self.viewer], **saves)
+        both = [self.panel, self.take_home]
+        saves: dict[str, Any] = {"inputs": both, "concurrency_id": "save", "concurrency_limit": 2, **PRIVATE}
+        for pasted in (self.paste.click, self.take_home.input):
+            pasted(self._paste, outputs=[self.viewer, self.whole], trigger_mode="always_last", **saves)
+        for asked, save in (
+            (self.save_face.click, self._save_face),
+            (self.save_whole.click, self._save_whole),
+            (self.take_home.submit, self._save_recipe),
+        ):
+            saved = asked(save, outputs=[self.file, self.viewer], **saves)
             saved.success(None, js=CLICK_DOWNLOAD.format(id="hs-file"), api_visibility="private")
+
+        self.recipe_file.upload(self._load_recipe, [self.recipe_file, self.panel], everything, **job, **PRIVATE)
 
     def _read(self, value: Any) -> Controls:
         return read_controls(value, self.handlers.pipeline.domain.refinement_steps)
@@ -148,7 +162,8 @@ class Page:
             yield self._updates(change)
 
     def _choose(self, event: gr.EventData, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for change in self.handlers.choose_face(_key(request), _index(event, None), self._read(value).steps):
+        controls = self._read(value)
+        for change in self.handlers.choose_face(_key(request), _index(event, None), controls.steps, controls):
             yield self._updates(change)
 
     def _change_steps(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
@@ -166,17 +181,26 @@ class Page:
         for change in self.studio.act(_key(request), str(data.get("action")), data, self._read(value)):
             yield viewer_value(change)
 
-    def _paste(self, value: Any, request: gr.Request) -> dict[Any, Any]:
-        change = self.handlers.paste(_key(request), self._read(value))
+    def _paste(self, value: Any, take: Any, request: gr.Request) -> dict[Any, Any]:
+        change = self.handlers.paste(_key(request), self._read(value), read_take_home(take))
         return {self.viewer: viewer_value(change), **self._whole_updates(change)}
 
-    def _save_face(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for path, change in self.handlers.save_face(_key(request), self._read(value)):
+    def _save_face(self, value: Any, take: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_face(_key(request), self._read(value), read_take_home(take)):
             yield self._saved(path, change)
 
-    def _save_whole(self, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        for path, change in self.handlers.save_whole(_key(request), self._read(value)):
+    def _save_whole(self, value: Any, take: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for path, change in self.handlers.save_whole(_key(request), self._read(value), read_take_home(take)):
             yield self._saved(path, change)
+
+    def _save_recipe(self, value: Any, take: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        with_face = read_take_home(take).face
+        for path, change in self.studio.recipes.save(_key(request), self._read(value), with_face):
+            yield self._saved(path, change)
+
+    def _load_recipe(self, path: str | None, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        for change in self.studio.recipes.load(_key(request), path, self._read(value)):
+            yield self._updates(change)
 
     def close(self, request: gr.Request) -> None:
         """Forget a page that was closed."""
@@ -196,9 +220,7 @@ class Page:
     def _whole_updates(self, change: Change) -> dict[Any, Any]:
         if change.whole is None:
             return {}
-        note = f'<p class="hs-note">{texts.WHOLE_NOTE}</p>'
-        picture = f'<img src="{change.whole}" alt="{texts.WHOLE_ALT}">{note}' if change.whole else ""
-        return {self.whole: picture, self.whole_box: gr.update(visible=bool(change.whole))}
+        return {self.whole: whole_value(change)}
 
 
 def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: bool | None = None) -> gr.Blocks:

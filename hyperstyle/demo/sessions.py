@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.demo.readouts import Baseline
+    from hyperstyle.demo.state import Controls
     from hyperstyle.latents import Inversion
 
 MAX_SESSIONS = 48
+MAX_ASIDE = 12  # faces of one photo, besides the one on show; each is a few hundred kilobytes, mostly thumbnails
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,16 @@ class Rebuilt:
     """A face that can be edited, with the photo it came from.
 
     Attributes:
-        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB.
-        face: The face, cut out.
+        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB. None for a face that came
+            without its photo.
+        face: The face, cut out; None likewise.
         inversion: The face, rebuilt.
         frames: How it was rebuilt, stage by stage.
         baseline: What edited pictures of it are compared with.
     """
 
-    photo: bytes
-    face: AlignedFace
+    photo: bytes | None
+    face: AlignedFace | None
     inversion: Inversion
     frames: tuple[Frame, ...] = ()
     baseline: Baseline | None = None
@@ -93,6 +96,8 @@ class Session:
         rebuilt: The face being edited; stays while another photo or face is on its way.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
         history: What was done to that face.
+        aside: Histories of the other faces of the photo that were worked on, by index; the one used last at the end.
+        look: Edits that wait for the next face, as from a link.
         surprises: How many random combinations were drawn.
         comparison: What the compare tab shows; stays while another photo is on its way.
         comparing: Number of the newest comparison; an older one gives up.
@@ -107,6 +112,8 @@ class Session:
     rebuilt: Rebuilt | None = None
     noted: str = ""
     history: History = field(default_factory=History)
+    aside: dict[int, History] = field(default_factory=dict)
+    look: Controls | None = None
     surprises: int = 0
     comparison: Comparison | None = None
     comparing: int = 0
@@ -143,10 +150,47 @@ class Session:
             self.wanted += 1
             return self.wanted
 
+    @property
+    def index(self) -> int:
+        """Which face of the photo is on show; -1 for one that is not of it. Hold the lock, as for all that follow."""
+        rebuilt = self.rebuilt
+        if rebuilt is None or rebuilt.face is None or rebuilt.photo is not self.photo:
+            return -1
+        return rebuilt.face.index
+
+    def put_aside(self) -> None:
+        """Make room for another face: what was done to this one is kept if it is of the photo on the page."""
+        if self.index >= 0 and self.history.current is not None:
+            self.aside.pop(self.index, None)
+            self.aside[self.index] = self.history
+            while len(self.aside) > MAX_ASIDE:
+                del self.aside[next(iter(self.aside))]
+        self.history = History()
+
+    def take_up(self, index: int) -> bool:
+        """Go on with a face that was worked on before; gives whether there is one."""
+        if index == self.index:
+            return True
+        if index not in self.aside:
+            return False
+        self.put_aside()
+        self.history = self.aside.pop(index)
+        entry = self.history.current
+        self.rebuilt, self.noted = None if entry is None else entry.rebuilt, ""
+        return True
+
+    @property
+    def edited_faces(self) -> tuple[int, ...]:
+        """Which faces of the photo differ from their rebuilt selves."""
+        histories = {**self.aside, self.index: self.history}
+        states = {index: history.current for index, history in histories.items() if index >= 0}
+        return tuple(sorted(index for index, entry in states.items() if entry is not None and entry.controls.changes))
+
     def close(self) -> None:
         """Forget everything."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
+            self.aside, self.look = {}, None
             self.comparison = None
             self.history = History()
             self.opening += 1

@@ -10,6 +10,7 @@ from typing import Any
 from hyperstyle.editing import TextEdit
 from hyperstyle.editing.base import DEFAULT_NEUTRAL
 
+MAX_STEPS = 5
 MAX_PROMPTS = 8
 MAX_NAMES = 512  # edits of one domain; a longer list did not come from the page
 LONGEST_TEXT = 20_000  # characters of a prompt that are read; far more than any model takes
@@ -77,6 +78,11 @@ class Controls:
     def edited(self) -> bool:
         """Whether anything is set to change the rebuilt face."""
         return bool(self.active or self.asking)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the face is drawn other than it was rebuilt, be it only with less of its refinement."""
+        return self.edited or self.offset_strength != 1
 
     def at_rest(self) -> Controls:
         """The same face without any edit."""

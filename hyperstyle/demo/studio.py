@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.contact_sheet import Cell, ContactSheet, grid
-from hyperstyle.demo.handlers import Change, Handlers, Pair, Status, past_of
+from hyperstyle.demo.handlers import Change, Handlers, Pair, Status, past_in, past_of
 from hyperstyle.demo.pictures import to_data_uri
+from hyperstyle.demo.recipe_box import RecipeBox
 from hyperstyle.demo.surprise import surprise
 from hyperstyle.errors import HyperStyleError
 
@@ -31,13 +32,14 @@ class Studio:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
         self.pipeline = handlers.pipeline
+        self.recipes = RecipeBox(handlers)
 
     def act(self, key: str, action: str, data: dict[str, Any], controls: Controls) -> Iterator[Change]:
         """Do what a button of the page asks for; an unknown one does nothing.
 
         Args:
             key: The page.
-            action: One of the methods below that take a page.
+            action: One of the names below.
             data: What the button sent along; anything may be missing or wrong.
             controls: Where the page's controls stand.
         """
@@ -49,6 +51,8 @@ class Studio:
             "drop": lambda: self.drop(key, _whole(data.get("entry"))),
             "compare": lambda: self.compare(key, _whole(data.get("before")), _whole(data.get("after"))),
             "surprise": lambda: self.surprise(key, controls),
+            "link": lambda: self.recipes.link(key, controls),
+            "open_link": lambda: self.recipes.open_link(key, str(data.get("link") or ""), controls),
             "sheet": lambda: self.sheet(key, _whole(data.get("prompt")), controls),
         }
         work = actions.get(action)
@@ -167,7 +171,7 @@ class Studio:
             picture = self.handlers.draw(entry.rebuilt, entry.controls)
             readout = self.handlers.read_out(entry.rebuilt, picture, entry.controls)
             with session.lock:
-                past = past_of(session.history)
+                past = past_in(session)
             return Change(
                 serial,
                 status=Status("done", texts.RESTORED.format(label=entry.label)),

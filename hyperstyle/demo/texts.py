@@ -10,10 +10,11 @@ PHOTO_HEADING = "Photo"
 UPLOAD_LABEL = "Your photo"
 UPLOAD_HINT = "Drop a photo, or click"
 EXAMPLES_HEADING = "Or try one of these"
-PICKER_MANY = "{count} faces found. Click the one you want to edit."
+PICKER_MANY = "{count} faces found. Click the one you want to edit; each keeps its own edits."
 PICKER_ONE = "One face found."
 FACE_WARNING = "Good to know: {warning}"
 FACE_NAME = "Face {number}"
+FACE_EDITED = "Face {number}, edited"
 
 # Result column
 VIEWER_EMPTY = "Your rebuilt face appears here"
@@ -33,9 +34,75 @@ FILM_NOTE = (
 )
 DOWNLOAD_FACE = "Download face"
 PASTE_BACK = "Put back into photo"
-WHOLE_ALT = "The whole photo with the edited face"
+WHOLE_ALT = "The whole photo with the edited faces"
 DOWNLOAD_WHOLE = "Download photo"
-WHOLE_NOTE = "Pixels outside the soft edge are exactly those of your photo. Press the button again after more edits."
+WHOLE_UNCHANGED = "{percent}\u00a0% of the pixels are exactly those of your photo."
+WHOLE_FACES = "{count} edited faces are in it."
+WHOLE_NOTE = "Press the button again after more edits."
+PROVENANCE = "Downloads say in their metadata that they are AI-edited, and carry the recipe of the edits."
+VISIBLE_MARK = "Visible mark"
+VISIBLE_MARK_INFO = "Also writes \u201cAI-edited\u201d into a corner of downloaded pictures."
+
+# Back in the photo
+WHOLE_HEADING = "Back in the photo"
+KEEP_BACKGROUND_INFO = "Nothing behind the person changes; this looks best where the background is busy."
+KEEP_MORE = "Keep more of the original"
+SHAPE_LABEL = "What goes back"
+SHAPES = {
+    "crop": ("All around the face", "A soft square; its edge lies in the background, where it shows least."),
+    "face": ("Face only", "From the hairline to the chin; hair and neck stay as they were."),
+    "head": ("Head", "The face with its hair and ears."),
+}
+FEATHER_LABEL = "Feather"
+FEATHER_INFO = "Width of the soft edge, as a share of the cut-out face."
+COLOUR_MATCH_LABEL = "Colour match"
+COLOUR_MATCH_INFO = "Gives the face the light and tint of the photo; it also undoes edits of colour."
+BLEND_LABEL = "Blend"
+BLENDS = {
+    "alpha": ("Soft edge", "Face and photo fade into each other."),
+    "poisson": ("Poisson", "Also shifts the face's colours so that they meet the photo's all around."),
+}
+REGION_NAMES = {
+    "background": "Keep the background",
+    "hair": "Hair",
+    "face": "Face",
+    "brows": "Brows",
+    "eyes": "Eyes",
+    "glasses": "Glasses",
+    "nose": "Nose",
+    "mouth": "Mouth",
+    "clothes": "Clothes",
+}
+
+# Recipes
+RECIPE_HEADING = "Recipe"
+RECIPE_INFO = "A small file with every edit and setting, to use again here or on the command line; never the photo."
+RECIPE_FACE = "With the face in it"
+RECIPE_FACE_INFO = (
+    "Then recipes and downloaded pictures also hold the rebuilt face, unedited, and bring this very picture back "
+    "without the photo. Leave it off for a look that suits any face."
+)
+RECIPE_SAVE = "Save recipe"
+RECIPE_LOAD = "Load recipe"
+RECIPE_LOAD_INFO = "Takes a saved recipe, or a PNG downloaded from this page"
+RECIPE_SAVED = "Recipe saved; it suits any face."
+RECIPE_SAVED_FACE = "Recipe saved with the face in it; keep it as you would keep the photo."
+RECIPE_LOADED = "The recipe is on this face now; undo takes it back."
+RECIPE_FACE_LOADED = "The recipe brought its face along; edit it like any other."
+RECIPE_NEEDS_FACE = "This recipe holds edits only; upload a photo first, then load it again."
+RECIPE_PROMPTS = "This recipe has {count} prompts, and the page has room for {most}; use it on the command line."
+RECIPE_UNKNOWN_EDIT = "There is no edit '{name}' here, which this recipe uses; {hint}."
+FRAME_RECIPE = "Recipe"
+FRAME_RECIPE_CAPTION = "its face, unedited"
+NO_PHOTO_TO_REFINE = "This face came with a recipe, without its photo, so it cannot be refined again; upload the photo."
+FACE_WITHOUT_PHOTO = "This face came with a recipe, without a photo to go back into; upload the photo first."
+LINK_COPY = "Copy link"
+LINK_COPY_INFO = "A link to this page that carries the edits, without the face"
+LINK_NAME = "Link with the edits"
+LINK_READY = "The link carries the edits, never the face."
+LINK_COPIED = "Copied."
+LINK_WAITS = "The edits of the link are set; add a photo and they apply to its face."
+LINK_APPLIED = "The edits of the link are on this face now; undo takes them back."
 
 # What is known about the picture
 LIKENESS = "Likeness to the photo {likeness:.2f}"
@@ -76,7 +143,10 @@ HISTORY_OFFSET = "Offsets {value:g}"
 HISTORY_STEPS = "{count} steps"
 HISTORY_RESET = "Reset"
 HISTORY_SURPRISE = "Surprise"
+HISTORY_RECIPE = "Recipe"
+HISTORY_LINK = "From the link"
 HISTORY_OTHER = "Another state"
+FACE_AGAIN = "Back at face {number}, as you left it."
 RESTORED = "Back at \u201c{label}\u201d."
 STATE_GONE = "That state is no longer remembered; choose one of those on show."
 COMPARE_STATES = "Compare two"
@@ -165,6 +235,7 @@ SETTLED = "Up to date."
 NO_FACE_YET = "Add a photo first; after a long pause the page lets the last one go."
 PASTING = "Putting the face back ..."
 PASTED = "The edited face is back in the photo."
+PASTED_ALL = "{count} edited faces are back in the photo."
 UNEXPECTED = "Sorry, that did not work. Nothing was lost; please try again, or try another photo."
 
 # Compare tab

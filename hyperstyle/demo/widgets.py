@@ -130,6 +130,8 @@ def viewer_value(change: Change) -> dict[str, Any]:
     if change.sheet is not None:
         rows = [[asdict(cell) for cell in row] for row in change.sheet.rows]
         value["sheet"] = {**asdict(change.sheet), "strengths": list(change.sheet.strengths), "rows": rows}
+    if change.link is not None:
+        value["link"] = change.link
     if change.pair is not None:
         value["pair"] = asdict(change.pair)
     return value
@@ -151,23 +153,31 @@ def _readout_value(readout: Readout) -> dict[str, Any]:
 
 def _past_value(past: Past) -> dict[str, Any]:
     """The history without most thumbnails: the page keeps those it has been sent."""
+    sent = 0 if past.whole else -THUMBNAILS_SENT
     return {
         "entries": [{"number": entry.number, "label": entry.label} for entry in past.entries],
         "versions": [{"number": entry.number, "label": entry.label} for entry in past.versions],
-        "thumbnails": {str(entry.number): entry.thumbnail for entry in past.entries[-THUMBNAILS_SENT:]},
+        "thumbnails": {str(entry.number): entry.thumbnail for entry in past.entries[sent:]},
         "at": past.at,
         "undo": past.undo,
         "redo": past.redo,
+        "edited_faces": None if past.edited_faces is None else list(past.edited_faces),
     }
 
 
 def picker_value(photo: Photo) -> dict[str, Any]:
     """What the `face_picker` shows."""
     count = len(photo.faces)
-    names = [texts.FACE_NAME.format(number=i + 1) for i in range(count)]
+    numbers = range(1, count + 1)
+    names = [texts.FACE_NAME.format(number=number) for number in numbers]
+    edited = [texts.FACE_EDITED.format(number=number) for number in numbers]
     return {
         "source": photo.source,
-        "faces": [{**asdict(box), "name": name} for box, name in zip(photo.faces, names, strict=True)],
+        "faces": [
+            {**asdict(box), "name": name, "edited": marked}
+            for box, name, marked in zip(photo.faces, names, edited, strict=True)
+        ],
+        "edited": list(photo.edited),
         "chosen": photo.chosen,
         "note": texts.PICKER_ONE if count == 1 else texts.PICKER_MANY.format(count=count),
         "warnings": [texts.FACE_WARNING.format(warning=warning) for warning in photo.warnings],

@@ -3,6 +3,15 @@ const stage = element.querySelector(".hs-photo");
 const note = element.querySelector("p");
 const warnings = element.querySelector("ul");
 
+function mark(edited) {
+  stage.querySelectorAll("button").forEach((button, i) => {
+    const face = props.value.faces[i];
+    button.dataset.edited = String(edited.includes(i));
+    button.title = say(edited.includes(i) ? face.edited : face.name);
+    button.setAttribute("aria-label", button.title);
+  });
+}
+
 function show() {
   const value = props.value;
   element.hidden = !value;
@@ -13,8 +22,6 @@ function show() {
   value.faces.forEach((face, i) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.title = say(face.name);
-    button.setAttribute("aria-label", say(face.name));
     button.setAttribute("aria-pressed", String(i === value.chosen));
     for (const side of ["left", "top", "width", "height"]) button.style[side] = 100 * face[side] + "%";
     button.addEventListener("click", () => {
@@ -23,6 +30,7 @@ function show() {
     });
     stage.append(button);
   });
+  mark(value.edited);
   note.textContent = say(value.note);
   warnings.replaceChildren(...value.warnings.map((text) => {
     const item = document.createElement("li");
@@ -33,3 +41,7 @@ function show() {
 
 show();
 watch("value", show);
+// Which faces are edited comes with every settled state, by way of the viewer.
+document.addEventListener("hs-past", ({ detail }) => {
+  if (props.value && detail.edited_faces) mark(detail.edited_faces);
+});
