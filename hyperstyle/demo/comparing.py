@@ -78,8 +78,9 @@ class Comparer:
         session = self.store.get(key)
         rebuilt = session.rebuilt
         known = [name for name in self.pipeline.methods if name in methods]
-        if rebuilt is None or not known:
-            yield (texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_METHODS), ()
+        if rebuilt is None or rebuilt.face is None or not known:
+            nothing = texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_PHOTO_TO_COMPARE
+            yield (nothing if rebuilt is None or rebuilt.face is None else texts.NO_METHODS), ()
             return
         job = session.start_comparing()
         target = self.pipeline.target(rebuilt.face)

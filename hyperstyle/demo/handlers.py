@@ -157,6 +157,11 @@ class Handlers:
         self._drawings = threading.Semaphore(DRAWINGS_AT_ONCE)
 
     @property
+    def turns(self) -> threading.Semaphore:
+        """To be held by whoever draws, for as short as possible."""
+        return self._drawings
+
+    @property
     def words(self) -> TextEditor | None:
         """The editor behind words; None when the domain cannot be edited with them."""
         if not self.pipeline.domain.path("text").is_file():
@@ -237,6 +242,9 @@ class Handlers:
         rebuilt = session.rebuilt
         if rebuilt is None:
             return  # before the first photo the number is only remembered by its control
+        if rebuilt.photo is None or rebuilt.face is None:
+            yield self.say(session, "info", texts.NO_STEPS_BEHIND)
+            return
         job = session.start_opening()
         work = partial(self._rebuild, session, job, rebuilt.photo, rebuilt.face, controls.steps, controls)
         yield from self._guard(session, work)
@@ -444,6 +452,8 @@ class Handlers:
 
     def _whole(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
+        if rebuilt.photo is None or rebuilt.face is None:
+            raise HyperStyleError(texts.NO_PHOTO_BEHIND)
         picture, _ = self._draw(rebuilt.inversion, controls)
         return self.pipeline.paste_back(open_photo(rebuilt.photo), rebuilt.face, picture)
 
@@ -489,7 +499,7 @@ class Handlers:
             log.error("The page could not do what was asked", exc_info=error)
         return self.say(session, "problem", str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED)
 
-    def say(self, session: Session, kind: Literal["busy", "done", "problem"], text: str) -> Change:
+    def say(self, session: Session, kind: Literal["info", "busy", "done", "problem"], text: str) -> Change:
         """Put one sentence into the status line."""
         return Change(session.next_serial(), status=Status(kind, text))
 

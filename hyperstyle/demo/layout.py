@@ -12,6 +12,7 @@ import gradio as gr
 from PIL import Image
 
 from hyperstyle.demo import texts
+from hyperstyle.demo.animate_tab import AnimateTab
 from hyperstyle.demo.api import add_endpoints
 from hyperstyle.demo.compare_tab import CompareTab
 from hyperstyle.demo.controls import control_panel
@@ -57,6 +58,8 @@ class Page:
         with gr.Tabs(elem_id="hs-tabs"):
             with gr.Tab(tr(texts.TAB_EDIT), id="edit"):
                 self._build_editor(pipeline)
+            with gr.Tab(tr(texts.TAB_ANIMATE), id="animate", elem_id="hs-animate-tab"):
+                self.animate = AnimateTab(self.handlers, PRIVATE)
             with gr.Tab(tr(texts.TAB_COMPARE), id="compare", elem_id="hs-compare-tab"):
                 self.compare = CompareTab(pipeline, self.handlers.store, PRIVATE)
         _footer(pipeline, hosted)

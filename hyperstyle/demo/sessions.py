@@ -37,18 +37,18 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """A face that can be edited, with the photo it came from.
+    """A face that can be edited, with the photo it came from, if any.
 
     Attributes:
-        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB.
-        face: The face, cut out.
+        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB. None for a made-up face.
+        face: The face, cut out; None for a made-up one.
         inversion: The face, rebuilt.
         frames: How it was rebuilt, stage by stage.
         baseline: What edited pictures of it are compared with.
     """
 
-    photo: bytes
-    face: AlignedFace
+    photo: bytes | None
+    face: AlignedFace | None
     inversion: Inversion
     frames: tuple[Frame, ...] = ()
     baseline: Baseline | None = None
@@ -96,6 +96,8 @@ class Session:
         surprises: How many random combinations were drawn.
         comparison: What the compare tab shows; stays while another photo is on its way.
         comparing: Number of the newest comparison; an older one gives up.
+        animating: Number of the newest movie; an older one gives up.
+        animating_now: Whether it is being made.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
         wanted: Number of the newest live request; older ones that still wait are dropped.
@@ -110,6 +112,8 @@ class Session:
     surprises: int = 0
     comparison: Comparison | None = None
     comparing: int = 0
+    animating: int = 0
+    animating_now: bool = False
     opening: int = 0
     wanted: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -137,6 +141,22 @@ class Session:
             self.comparing += 1
             return self.comparing
 
+    def start_animating(self) -> int:
+        """Number a new movie; the one before it gives up."""
+        with self.lock:
+            self.animating, self.animating_now = self.animating + 1, True
+            return self.animating
+
+    def stop_animating(self) -> None:
+        """Make the movie that is being made give up."""
+        with self.lock:
+            self.animating, self.animating_now = self.animating + 1, False
+
+    def end_animating(self, job: int) -> None:
+        """Note that a movie is finished, unless another one was started or it was stopped."""
+        with self.lock:
+            self.animating_now = self.animating_now and self.animating != job
+
     def want(self) -> int:
         """Number a live request."""
         with self.lock:
@@ -151,6 +171,7 @@ class Session:
             self.history = History()
             self.opening += 1
             self.comparing += 1
+            self.animating, self.animating_now = self.animating + 1, False
 
 
 class SessionStore:
