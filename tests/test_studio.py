@@ -13,6 +13,8 @@ from demo_tools import add_words, astronaut
 
 from hyperstyle.alignment import AlignedFace
 from hyperstyle.demo import readouts, texts
+from hyperstyle.demo.animate_tab import FORM_TEXTS, MOVIE_TEXTS
+from hyperstyle.demo.beginnings_form import FORM_TEXTS as BEGINNINGS_TEXTS
 from hyperstyle.demo.contact_sheet import grid
 from hyperstyle.demo.controls import PANEL_TEXTS
 from hyperstyle.demo.handlers import Change, Handlers
@@ -419,12 +421,15 @@ def test_a_domain_whose_network_reads_the_parameters_says_what_moved(drawn_folde
 def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     rows = list_edits("portraits")
     known = {text for text in vars(texts).values() if isinstance(text, str)} | set(texts.GROUPS.values())
+    known |= set(texts.MIX_GROUPS.values()) | set(texts.STYLES.values())
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():
             assert sorted(re.findall(r"{\w+", english)) == sorted(re.findall(r"{\w+", other)), english
-        shown = {getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS)}
+        shown = {
+            getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS, *BEGINNINGS_TEXTS, *FORM_TEXTS, *MOVIE_TEXTS)
+        }
         assert shown - set(table) <= SAME_IN_EVERY_LANGUAGE
 
 

@@ -206,7 +206,7 @@ class Animator:
         if rebuilt is None or current is None:
             raise HyperStyleError(texts.NO_FACE_TO_ANIMATE)
         place = _in_photo(rebuilt) if wish.in_photo else None
-        style = current.controls.style or None
+        style = self.handlers.style_of(current.controls) or None
         motion: Morph | Sweep
         if wish.morphs:
             motion = _morph(ends, wish.ping_pong)

@@ -122,6 +122,7 @@ class Change:
         pair: Two states to compare.
         whole: The whole photo with the edited face, a data URI; empty hides it.
         ready: A face is there, so it can be downloaded.
+        pastes: It came from a photo, so it can be put back; counts where `ready`.
     """
 
     serial: int
@@ -137,6 +138,7 @@ class Change:
     pair: Pair | None = None
     whole: str | None = None
     ready: bool = False
+    pastes: bool = True
 
 
 SLOWEST_PREVIEW_S = 0.15
@@ -387,6 +389,8 @@ class Handlers:
         """What can be said about a picture of a face; None when nothing measures it."""
         if rebuilt.baseline is None:
             return None
+        if self.style_of(controls):
+            return Readout(None, None)  # the networks that look at pictures know the plain world only
         with self._drawings:
             return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
 
@@ -398,7 +402,7 @@ class Handlers:
         """Draw a face at the smallest size of the generator that is no smaller than `longest_px`, or in full."""
         sizes = [px for px in self.pipeline.models.generator.config.channels if px >= longest_px]
         px = min(sizes, default=self.pipeline.domain.resolution)
-        if px >= self.pipeline.domain.resolution:
+        if px >= self.pipeline.domain.resolution or self.style_of(controls):
             return shrink(self.draw(rebuilt, controls), longest_px)
         with self._drawings:
             edits = [prompt.as_edit() for prompt in controls.asking]
@@ -428,6 +432,13 @@ class Handlers:
     def save_whole(self, key: str, controls: Controls) -> Iterator[tuple[Path | None, Change]]:
         """Save the whole photo with the edited face as PNG for download; yields as `save_face` does."""
         return self._save(key, "hyperstyle-photo.png", partial(self._whole, controls=controls))
+
+    def nobody_chosen(self, session: Session) -> Photo | None:
+        """The photo with no face chosen, so that any of them can be gone back to; None without a photo."""
+        photo, faces = session.photo, session.faces
+        if photo is None or not faces:
+            return None
+        return replace(_photo_view(open_photo(photo), faces, 0), chosen=-1, warnings=())
 
     def close(self, key: str) -> None:
         """Forget a page."""
@@ -472,11 +483,18 @@ class Handlers:
                 known.append(prompt.as_edit())
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
-            draw = self.pipeline.preview if preview else self.pipeline.render
-            picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
+            if style := self.style_of(controls):
+                picture = self.pipeline.stylise(inversion, style, controls.active, known, controls.offset_strength)
+            else:
+                draw = self.pipeline.preview if preview else self.pipeline.render
+                picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
+
+    def style_of(self, controls: Controls) -> str:
+        """The style to draw in; empty for the plain one, also in place of one that this domain does not have."""
+        return controls.style if controls.style and controls.style in self.pipeline.styles else ""
 
     def _understand(self, edit: TextEdit) -> tuple[str, ...]:
         """The words of a prompt and of its neutral one that the text model leaves out; raises when none is left."""

@@ -14,6 +14,7 @@ from PIL import Image
 from hyperstyle.demo import texts
 from hyperstyle.demo.animate_tab import AnimateTab
 from hyperstyle.demo.api import add_endpoints
+from hyperstyle.demo.beginnings_form import BeginningsForm
 from hyperstyle.demo.compare_tab import CompareTab
 from hyperstyle.demo.controls import control_panel
 from hyperstyle.demo.handlers import Change, Handlers
@@ -79,6 +80,7 @@ class Page:
                     elem_id="hs-upload",
                 )
                 self.thumbnails = self._build_examples()
+                self.beginnings = BeginningsForm(self.handlers)
             with gr.Column(scale=6, min_width=320, elem_id="hs-result-column"):
                 self.viewer = viewer()
                 with gr.Row(elem_classes="hs-actions"):
@@ -97,7 +99,9 @@ class Page:
                     self.save_whole = gr.Button(tr(texts.DOWNLOAD_WHOLE), size="md", elem_id="hs-save-whole")
                 self.file = gr.DownloadButton(visible="hidden", elem_id="hs-file")
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
-                self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
+                self.panel = control_panel(
+                    pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words, pipeline.styles
+                )
 
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:
@@ -116,6 +120,8 @@ class Page:
         taken.then(self._open, self.panel, everything, **job, **PRIVATE)
         if self.thumbnails is not None:
             self.thumbnails.select(self._open_example, self.panel, everything, **job, **PRIVATE)
+        begins = {**job, **PRIVATE}
+        self.beginnings.wire(self.panel, everything, self._updates, lambda value: self._read(value).steps, begins)
         self.picker.select(self._choose, self.panel, everything, **job, **PRIVATE)
         self.panel.submit(self._change_steps, self.panel, everything, **job, **PRIVATE)
 
@@ -193,7 +199,8 @@ class Page:
         if change.photo is not None:
             updates[self.picker] = picker_value(change.photo)
         if change.ready:
-            updates |= {button: gr.update(interactive=True) for button in (self.save_face, self.paste)}
+            updates[self.save_face] = gr.update(interactive=True)
+            updates[self.paste] = gr.update(interactive=change.pastes)
         return updates
 
     def _whole_updates(self, change: Change) -> dict[Any, Any]:

@@ -55,6 +55,21 @@ class Rebuilt:
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """Two faces that were mixed, to mix them anew in other shares.
+
+    Attributes:
+        one: The face that was on the page.
+        other: The one that was added.
+        result: What came of it; None before that.
+    """
+
+    one: Inversion
+    other: Inversion
+    result: Rebuilt | None = None
+
+
+@dataclass(frozen=True)
 class Compared:
     """A face as one method of the compare tab found it.
 
@@ -91,6 +106,7 @@ class Session:
         photo: The file uploaded last, still encoded; None before the first one.
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
+        mixed: The pair behind it, if it is a mix.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
         history: What was done to that face.
         surprises: How many random combinations were drawn.
@@ -107,6 +123,7 @@ class Session:
     photo: bytes | None = None
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
+    mixed: Mixed | None = None
     noted: str = ""
     history: History = field(default_factory=History)
     surprises: int = 0
@@ -167,7 +184,7 @@ class Session:
         """Forget everything."""
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
-            self.comparison = None
+            self.comparison = self.mixed = None
             self.history = History()
             self.opening += 1
             self.comparing += 1
