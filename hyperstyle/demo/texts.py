@@ -283,6 +283,10 @@ API_COMPARE = (
     "Rebuild one face by several methods. Returns for each its likeness to the photo (identity, 1 is the same; l2, 0 "
     "is the same) and the seconds it took, and the pictures in the same order (PNG). Methods: {names}."
 )
+API_ANIMATE = (
+    "Make a movie of a face while one edit goes from `start` to `stop`. Takes a photo or an inversion from `invert`. "
+    "Returns an MP4, GIF or WebP file with metadata that says that it is AI-edited. Edits with their ranges: {names}."
+)
 API_RECIPE = "The `recipe`"
 API_TWO_LOOKS = "A recipe brings its own edits; leave out `edits`, `prompts` and `offset_strength`, or the recipe."
 API_BAD_METHODS = '`methods` must be a list of names such as ["encoder", "hyperstyle"].'

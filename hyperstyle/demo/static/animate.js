@@ -56,7 +56,7 @@ function chooseEdit(name) {
   const edit = props.edits.find((one) => one.name === name) ?? { minimum: -props.words_end, maximum: props.words_end, step: 0.1 };
   const slider = (field, label, rest) => {
     const made = makeSlider({
-      ...edit, id: `hs-movie-${field}`, label, rest, words, info: null,
+      ...edit, id: `hs-movie-end-${field}`, label, rest, words, info: null,
       moved: (value) => (wish[field] = value),
       rested: changed,
     });
