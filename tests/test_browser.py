@@ -570,7 +570,7 @@ def test_the_search_leaves_what_matches(visit, pipeline):
 def make_movie(page: Page, path: Path) -> int:
     """Make the movie that the form asks for, download it and count its frames."""
     page.click("#hs-movie-make")
-    expect(page.locator("#hs-movie .hs-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
     with page.expect_download() as download:
         page.click("#hs-movie-download")
     download.value.save_as(path)
@@ -596,9 +596,9 @@ def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path)
     page.locator("#hs-movie-where input").nth(1).check()
     expect(page.locator("#hs-movie-plan")).to_contain_text("512 x 512", timeout=PATIENCE_MS)
     page.click("#hs-movie-make")
-    expect(page.locator("#hs-movie .hs-status[data-kind=busy]")).to_contain_text("of 48", timeout=PATIENCE_MS)
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=busy]")).to_contain_text("of 48", timeout=PATIENCE_MS)
     page.click("#hs-movie-stop")
-    expect(page.locator("#hs-movie .hs-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 

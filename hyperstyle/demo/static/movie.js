@@ -1,6 +1,6 @@
 // The movie that was made: status line, player and download. Gradio hands in `element`, `props` and `watch`; each value
 // carries only what is new. The form hears from here whether a movie is being made, and how large it would be.
-const status = element.querySelector(".hs-status");
+const status = element.querySelector(".hs-movie-status");
 const stage = element.querySelector(".hs-movie-stage");
 const download = element.querySelector("#hs-movie-download");
 
