@@ -21,6 +21,7 @@ from hyperstyle.errors import Cancelled, UsageError
 from hyperstyle.images import Photo, open_photo
 from hyperstyle.latents import Inversion
 from hyperstyle.movies import MAX_FPS, check_movie, save_movie
+from hyperstyle.provenance import Source, comment, xmp_packet
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -44,12 +45,14 @@ class State:
     Attributes:
         edits, text, offset_strength: As for `render`.
         inversion: The face; None for the one that the animation is of.
+        plain: As for `render`; between two states, what is plain in one of them.
     """
 
     edits: Mapping[str, float] = field(default_factory=dict)
     text: tuple[TextEdit, ...] = ()
     offset_strength: float = 1.0
     inversion: Inversion | None = None
+    plain: frozenset[str] = frozenset()
 
 
 class Motion(Protocol):
@@ -148,7 +151,8 @@ def blend_states(a: State, b: State, t: float) -> State:
         if strength
     )
     offset_strength = (1 - t) * a.offset_strength + t * b.offset_strength
-    return State({name: value for name, value in edits.items() if value}, text, offset_strength, a.inversion)
+    kept = {name: value for name, value in edits.items() if value}
+    return State(kept, text, offset_strength, a.inversion, a.plain | b.plain)
 
 
 def _words(edit: TextEdit) -> tuple[str, float | None, str]:
@@ -298,11 +302,16 @@ class Animation:
         assert state.inversion is not None
         if self._generator is None:
             picture = self.pipeline.render(
-                state.inversion, state.edits, state.text, state.offset_strength, remember=self._still
+                state.inversion,
+                state.edits,
+                state.text,
+                state.offset_strength,
+                plain=state.plain,
+                remember=self._still,
             )
         else:
             picture = self.pipeline.stylise(
-                state.inversion, self._generator, state.edits, state.text, state.offset_strength
+                state.inversion, self._generator, state.edits, state.text, state.offset_strength, state.plain
             )
         return picture if self._place is None else self._place(picture)
 
@@ -331,12 +340,14 @@ class Animation:
         path: str | Path,
         on_frame: Callable[[int, int], None] | None = None,
         cancel: Cancel | None = None,
+        note: bool = True,
     ) -> Movie:
         """Write a movie file, completely or not at all.
 
         Args:
             path: Where to; .mp4, .gif or .webp. An existing file is replaced once the new one is complete.
             on_frame, cancel: As for `frames`.
+            note: Let the file's metadata say that it is AI-edited: WebP in an XMP packet, MP4 and GIF in a comment.
 
         Raises:
             UsageError: The suffix names no format, or the movie is too large for it.
@@ -345,7 +356,10 @@ class Animation:
         """
         path = Path(path)
         check_movie(path, self.fps, self.count, self.size)
-        count, n_bytes = save_movie(self.frames(on_frame, cancel), path, self.fps, self._palette(path.suffix))
+        source: Source = "generated" if self._place is None else "composite"
+        words, packet = (comment(source), xmp_packet(source)) if note else ("", "")
+        frames = self.frames(on_frame, cancel)
+        count, n_bytes = save_movie(frames, path, self.fps, self._palette(path.suffix), words, packet)
         return Movie(path, count, self.seconds, self.size, n_bytes)
 
     def estimate_bytes(self, suffix: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -57,7 +58,12 @@ def check_movie(path: str | Path, fps: int, frames: int, size: tuple[int, int]) 
 
 
 def save_movie(
-    frames: Iterable[Image.Image], path: str | Path, fps: int, palette: Image.Image | None = None
+    frames: Iterable[Image.Image],
+    path: str | Path,
+    fps: int,
+    palette: Image.Image | None = None,
+    comment: str = "",
+    xmp: str = "",
 ) -> tuple[int, int]:
     """Write pictures as a movie that repeats (but for MP4, where the player decides).
 
@@ -70,6 +76,8 @@ def save_movie(
         fps: Pictures per second.
         palette: For GIF: a picture with the colours of all frames; without it, each frame gets its own 256 colours,
             which flicker.
+        comment: A sentence for the metadata of MP4 and GIF; empty for none.
+        xmp: An XMP packet for WebP, which has no comments; empty for none.
 
     Returns:
         Number of pictures and size of the file in bytes.
@@ -87,7 +95,7 @@ def save_movie(
     part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.open("xb").close()
-        _WRITERS[path.suffix.lower()](chain([first], counted), part, fps, palette)
+        _WRITERS[path.suffix.lower()](chain([first], counted), part, fps, palette, _Notes(comment, xmp))
         size = part.stat().st_size
         os.replace(part, path)
     except OSError as error:
@@ -97,6 +105,13 @@ def save_movie(
         with contextlib.suppress(OSError):
             part.unlink()  # already gone when all went well
     return counted.number, size
+
+
+class _Notes(NamedTuple):
+    """What the metadata say; each format takes what it can hold."""
+
+    comment: str
+    xmp: str
 
 
 class _Counted(Iterator[Image.Image]):
@@ -112,7 +127,7 @@ class _Counted(Iterator[Image.Image]):
         return frame
 
 
-def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None) -> None:
+def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes) -> None:
     """H.264 that every player and browser opens, with its index at the start so that it plays while it loads."""
     try:
         import av
@@ -121,6 +136,8 @@ def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Ima
     from av.video.reformatter import ColorRange, Colorspace
 
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        if notes.comment:
+            container.metadata["comment"] = notes.comment
         stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": str(_CRF), "preset": "medium"})
         stream.pix_fmt = "yuv420p"
         # Said in the file and used below: without, players guess, and small movies come out in other colours.
@@ -139,23 +156,28 @@ def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Ima
         container.mux(stream.encode(None))
 
 
-def _write_gif(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None) -> None:
+def _write_gif(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes) -> None:
     colours = None if palette is None else palette.convert("RGB").quantize(256)
 
     def reduced() -> Iterator[Image.Image]:
         for frame in frames:
             yield frame.convert("RGB").quantize(256, palette=colours)
 
-    _write_pillow(reduced(), part, fps, "GIF", 10, {"optimize": False, "disposal": 1})
+    noted = {"comment": notes.comment.encode()} if notes.comment else {}
+    _write_pillow(reduced(), part, fps, "GIF", 10, {"optimize": False, "disposal": 1, **noted})
 
 
-def _write_webp(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None) -> None:
-    options = {"quality": _WEBP_QUALITY, "method": 2}
+def _write_webp(
+    frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes
+) -> None:
+    options: dict[str, Any] = {"quality": _WEBP_QUALITY, "method": 2}
+    if notes.xmp:
+        options["xmp"] = notes.xmp.encode()
     _write_pillow((frame.convert("RGB") for frame in frames), part, fps, "WEBP", 1, options)
 
 
 def _write_pillow(
-    frames: Iterator[Image.Image], part: Path, fps: int, name: str, unit_ms: int, options: Mapping[str, int]
+    frames: Iterator[Image.Image], part: Path, fps: int, name: str, unit_ms: int, options: Mapping[str, Any]
 ) -> None:
     first, *rest = frames
     # Each delay is rounded to what the format can say, their sum stays true.
@@ -165,7 +187,7 @@ def _write_pillow(
         first.save(file, format=name, save_all=True, append_images=rest, duration=delays, loop=0, **options)
 
 
-_WRITERS: Mapping[str, Callable[[Iterator[Image.Image], Path, int, Image.Image | None], None]] = {
+_WRITERS: Mapping[str, Callable[[Iterator[Image.Image], Path, int, Image.Image | None, _Notes], None]] = {
     ".mp4": _write_mp4,
     ".gif": _write_gif,
     ".webp": _write_webp,

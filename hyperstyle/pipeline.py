@@ -42,7 +42,7 @@ from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.recipes import Recipe
-from hyperstyle.weights.fine_tuned import load_style
+from hyperstyle.weights.fine_tuned import check_style, load_style
 from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ class HyperStyle:
         Args:
             recipe: Made in this domain.
             inversion: The face; None for the one in the recipe, which gives the picture it was made from.
-            resolution: As in `render`.
+            resolution: As in `render`; styles are always drawn in full.
 
         Raises:
             WrongDomain: The recipe belongs to another domain.
@@ -393,9 +393,10 @@ class HyperStyle:
         face = recipe.inversion if inversion is None else inversion
         if face is None:
             raise UsageError("This recipe holds no face of its own; give it a photo, or a face saved by `invert`.")
-        return self.render(
-            face, recipe.active_edits, recipe.active_text, recipe.offset_strength, resolution, recipe.plain
-        )
+        look = (recipe.active_edits, recipe.active_text, recipe.offset_strength)
+        if recipe.style:
+            return self.stylise(face, recipe.style, *look, recipe.plain)
+        return self.render(face, *look, resolution, recipe.plain)
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse a recipe that `render_recipe` would refuse, before any work is put into a face.
@@ -408,6 +409,8 @@ class HyperStyle:
                 f"This recipe was made in the domain '{recipe.domain}', but '{self.domain.name}' is loaded; "
                 f"load '{recipe.domain}' or make a new recipe here."
             )
+        if recipe.style:
+            check_style(recipe.style, self.domain)
         self.check_edits(recipe.active_edits, recipe.active_text, recipe.offset_strength)
 
     def draw(
@@ -464,6 +467,7 @@ class HyperStyle:
         edits: Mapping[str, float] | None = None,
         text: Sequence[TextEdit] = (),
         offset_strength: float = 1.0,
+        plain: Collection[str] = (),
     ) -> Image.Image:
         """Draw an inverted face with a generator that was fine-tuned from the domain's: as a toon, a sketch, ...
 
@@ -472,7 +476,7 @@ class HyperStyle:
         Args:
             inversion: One face, made in this domain.
             generator: One of `styles`, or a generator from `weights.fine_tuned.load_fine_tuned`.
-            edits, text, offset_strength: As in `render`.
+            edits, text, offset_strength, plain: As in `render`.
 
         Raises:
             UsageError: There is no such style.
@@ -488,7 +492,7 @@ class HyperStyle:
             )
             scaled = {name: offset * offset_strength for name, offset in offsets.items()}
             shift = [self._style_shift(edit) for edit in text]
-            square = stylise(generator, self.edit_latent(inversion, edits or {}), scaled, shift, noise="const")
+            square = stylise(generator, self.edit_latent(inversion, edits or {}, plain), scaled, shift, noise="const")
             return to_photo(visible(square, self.domain))
 
     @property

@@ -56,6 +56,7 @@ class Recipe:
         steps: Refinement steps for rebuilding a photo; None for the domain's own number.
         inversion: The face it was made on, from `HyperStyle.invert`; None for a recipe that suits any face.
         plain: Names of edits that follow their direction as it was found, other traits moving along.
+        style: Name of the style it is drawn in; empty for the domain's own generator.
 
     Raises:
         BadRecipe: A value makes no sense. Whether the domain knows the edits is checked when it draws them.
@@ -71,6 +72,7 @@ class Recipe:
     steps: int | None = None
     inversion: Inversion | None = None
     plain: tuple[str, ...] = ()
+    style: str = ""
 
     def __post_init__(self) -> None:
         """Check every value, and settle their types."""
@@ -79,6 +81,7 @@ class Recipe:
             _refuse(f"its edits must be at most {MAX_EDITS} names with strengths")
         edits = {_name(name, "an edit"): _number(value, f"the edit '{name}'") for name, value in self.edits.items()}
         object.__setattr__(self, "edits", edits)
+        object.__setattr__(self, "style", _name(self.style, "its style") if self.style else "")
         if len(self.text) > MAX_TEXT or not all(isinstance(edit, TextEdit) for edit in self.text):
             _refuse(f"its prompts must be at most {MAX_TEXT} rows of words and strengths")
         object.__setattr__(self, "text", tuple(_checked_text(edit) for edit in self.text))
@@ -136,6 +139,7 @@ class Recipe:
         record["text"] = [_text_record(edit, row not in self.text_off) for row, edit in enumerate(self.text)]
         record["offset_strength"] = self.offset_strength
         record["steps"] = self.steps
+        record["style"] = self.style
         if self.inversion is not None:
             content = self.inversion.to_bytes()
             if len(content) > MAX_FACE_BYTES:
@@ -200,6 +204,7 @@ class Recipe:
             "text",
             "offset_strength",
             "steps",
+            "style",
             "inversion",
         }
         for key in record:
@@ -229,6 +234,7 @@ class Recipe:
             record.get("steps"),
             _read_face(record.get("inversion")),
             tuple(plain),
+            record.get("style", ""),
         )
 
     def save(self, path: str | Path) -> None:
@@ -331,6 +337,7 @@ class Recipe:
             words += [("on", "0")] if row in self.text_off else []
         words += [("offset", _plain(self.offset_strength))] if self.offset_strength != 1 else []
         words += [("steps", str(self.steps))] if self.steps is not None else []
+        words += [("style", self.style)] if self.style else []
         link = urllib.parse.urlencode(words)
         if len(link) > MAX_LINK:
             raise BadRecipe(f"This recipe is too long for a link of {MAX_LINK} characters; save it as a file instead.")
@@ -354,10 +361,10 @@ def _link_record(words: list[tuple[str, str]]) -> dict[str, Any]:
     record: dict[str, Any] = {"format": FORMAT, "version": _to_number(words[0][1]), "edits": {}, "off": [], "plain": []}
     record["text"] = []
     last: str | dict[str, Any] | None = None  # the edit or the prompt that the words belong to
-    singles = {"domain": "domain", "offset": "offset_strength", "steps": "steps"}
+    singles = {"domain": "domain", "offset": "offset_strength", "steps": "steps", "style": "style"}
     for key, value in words[1:]:
         if key in singles:
-            record[singles[key]] = value if key == "domain" else _to_number(value)
+            record[singles[key]] = value if key in ("domain", "style") else _to_number(value)
         elif key == "edit":
             last = value
             record["edits"][value] = None

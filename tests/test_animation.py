@@ -21,6 +21,7 @@ from hyperstyle.errors import BadStrength, Cancelled, CannotWrite, ShapeMismatch
 from hyperstyle.images import open_photo
 from hyperstyle.latents import Inversion
 from hyperstyle.movies import MOVIE_SUFFIXES, save_movie
+from hyperstyle.provenance import SOURCE_TYPES
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,26 @@ def test_two_seconds_are_48_frames(tiny, inversion, tmp_path, suffix) -> None:
         assert difference(frames[index].convert("L"), animation.frame(index).convert("L")) < 8
     assert 0.4 < animation.estimate_bytes(suffix) / movie.n_bytes < 2.5
     assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
+
+
+def noted(path) -> str:
+    """What a movie file's metadata say."""
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as container:
+            return container.metadata.get("comment", "")
+    with Image.open(path) as movie:
+        found = movie.info.get("comment" if path.suffix == ".gif" else "xmp", b"")
+    return found.decode("utf-8")
+
+
+@pytest.mark.parametrize("suffix", MOVIE_SUFFIXES)
+def test_movies_say_that_they_are_edited_unless_told_not_to(tiny, inversion, tmp_path, suffix) -> None:
+    still = Animation(tiny, inversion, Sweep("smile", -3, 3), seconds=0.5, fps=10)
+    path = still.export(tmp_path / f"out{suffix}").path
+    assert SOURCE_TYPES["generated"] in noted(path)
+    pasted = Animation(tiny, inversion, Sweep("smile", -3, 3), seconds=0.5, fps=10, place=lambda picture: picture)
+    assert SOURCE_TYPES["composite"] in noted(pasted.export(path).path)
+    assert "digitalsourcetype" not in noted(still.export(path, note=False).path)
 
 
 def test_mp4_keeps_colours_starts_fast_and_is_even(tmp_path) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
@@ -647,6 +648,71 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert page.input_value(f"{other} input[type=number]") == "-1"
 
 
+def make_movie(page: Page, path: Path) -> int:
+    """Make the movie that the form asks for, download it and count its frames."""
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    with page.expect_download() as download:
+        page.click("#hs-movie-download")
+    download.value.save_as(path)
+    with av.open(str(path)) as movie:
+        return sum(1 for _ in movie.decode(video=0))
+
+
+def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path):
+    page = visit(viewport={"width": 390, "height": 844})
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    expect(page.locator("#hs-movie-make")).to_be_disabled()
+    page.get_by_role("tab", name=texts.TAB_EDIT).click()
+    rebuilt = rebuild(page, photos / "one.png")
+    set_slider(page, edit_sliders(pipeline)[0], 1.5)
+    wait_for_change(page, rebuilt)
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    assert make_movie(page, tmp_path / "sweep.mp4") == 48
+    page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    # From the rebuilt face to the edited one, in the photo.
+    page.locator("#hs-movie-what input").nth(1).check()
+    page.locator("#hs-movie-where input").nth(1).check()
+    expect(page.locator("#hs-movie-plan")).to_contain_text("512 x 512", timeout=PATIENCE_MS)
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=busy]")).to_contain_text("of 48", timeout=PATIENCE_MS)
+    page.click("#hs-movie-stop")
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_made_up_face_and_a_mix(visit, photos, pipeline):
+    page = visit(viewport={"width": 390, "height": 844})
+    page.click("#hs-random summary")
+    page.fill("#hs-seed", "7")
+    page.press("#hs-seed", "Tab")
+    status = page.locator("#hs-viewer .hs-status")
+    expect(status).to_have_text(texts.RANDOM_DONE.format(seed=7), timeout=PATIENCE_MS)
+    assert shows(picture(page), pipeline.render(pipeline.random_face(7, 0.7)))
+    expect(page.locator("#hs-save-face")).to_be_enabled()
+    expect(page.locator("#hs-paste-back")).to_be_disabled()
+    made_up = picture(page)
+    set_slider(page, edit_sliders(pipeline)[0], 1.5)
+    wait_for_change(page, made_up)
+    rebuilt = rebuild(page, photos / "one.png")
+    expect(page.locator("#hs-paste-back")).to_be_enabled()
+    page.click("#hs-mix summary")
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-mix-photo")
+    chooser.value.set_files(str(photos / "two.jpg"))
+    expect(status).to_have_text(texts.MIX_DONE, timeout=PATIENCE_MS)
+    page.click("#hs-mix-random")
+    mixed = wait_for_change(page, rebuilt)
+    set_slider(page, "#hs-mix-share", 0.9)
+    assert wait_for_change(page, mixed) != mixed
+    expect(page.locator("#hs-paste-back")).to_be_disabled()
+    page.locator(".hs-photo button").nth(0).click()  # back to the photo
+    expect(page.locator("#hs-paste-back")).to_be_enabled(timeout=PATIENCE_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
     page = visit(color_scheme=scheme)
@@ -657,7 +723,7 @@ def test_axe_finds_nothing_serious(visit, photos, pipeline, scheme):
     page.click(".hs-keep-this")
     page.click("#hs-paste-back")
     page.wait_for_selector("#hs-whole img[src]")
-    for tab in (texts.TAB_EDIT, texts.TAB_COMPARE):
+    for tab in (texts.TAB_EDIT, texts.TAB_ANIMATE, texts.TAB_COMPARE):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
         found = Axe().run(page).response["violations"]

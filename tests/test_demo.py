@@ -458,7 +458,7 @@ def test_privacy_switches_and_one_endpoint_per_verb(tiny):
         assert demo.delete_cache == (60, 600)
         assert demo.share is False
         named = set(Client(address, verbose=False).view_api(return_format="dict")["named_endpoints"])
-    assert named == {"/align", "/invert", "/edit", "/compare"}
+    assert named == {"/align", "/invert", "/edit", "/compare", "/animate"}
 
 
 def test_examples_are_offered(tiny, tmp_path):

@@ -21,9 +21,10 @@ LAYERS = {
     **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance"), 2),
     **dict.fromkeys(("inversion", "published", "previews", "mixing", "recipes"), 3),
     "pipeline": 4,
-    **dict.fromkeys(("demo", "animation", "batch", "benchmark", "evaluation", "training"), 5),
-    "cli": 6,
-    **dict.fromkeys(("__main__", "app"), 7),
+    "animation": 5,
+    **dict.fromkeys(("demo", "batch", "benchmark", "evaluation", "training"), 6),
+    "cli": 7,
+    **dict.fromkeys(("__main__", "app"), 8),
 }
 # Library -> where it may be imported, as the start of a path.
 ROOMS = {

@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import av
 import httpx
 import pytest
 from demo_tools import add_words, astronaut, close_event_loops, free_port, served
@@ -118,7 +119,11 @@ def test_client_example(here, page, monkeypatch, capsys):
     monkeypatch.setattr(Image.Image, "show", lambda picture: shown.append(picture.copy()) or picture.close())
     run_example(example("gradio_client"), page[0])
     assert [picture.size for picture in shown] == [(32, 32)]
-    assert '"method"' in capsys.readouterr().out.replace("'", '"')
+    *_, rows, movie = capsys.readouterr().out.splitlines()
+    assert "'method'" in rows
+    with av.open(movie) as opened:
+        assert sum(1 for _ in opened.decode(video=0)) == 48
+        assert SOURCE_TYPES["generated"] in opened.metadata["comment"]
 
 
 def test_http_example(here, page):
@@ -130,7 +135,7 @@ def test_http_example(here, page):
 @needs_mcp
 def test_mcp_example(here, page, capsys):
     run_example(example("mcp.client"), page[0])
-    assert "['align', 'invert', 'edit', 'compare']" in capsys.readouterr().out
+    assert "['align', 'invert', 'edit', 'compare', 'animate']" in capsys.readouterr().out
     assert open_photo(here / "from_mcp.png").size == (32, 32)
 
 
@@ -170,6 +175,24 @@ def test_a_reconstruction_says_that_it_is_generated(client, here):
     assert Inversion.load(inversion).steps == 1
 
 
+def test_animate_in_the_photo(client, here):
+    movie = client.predict(
+        photo=handle_file("photo.jpg"),
+        edit="smile",
+        edits={"age": 1.0},
+        seconds=0.5,
+        fps=8,
+        format="webp",
+        ping_pong=True,
+        steps=1,
+        paste_back=True,
+        api_name="/animate",
+    )
+    with Image.open(movie) as opened:
+        assert (opened.n_frames, opened.size) == (4, (512, 512))
+    assert source_type(Path(movie)) == SOURCE_TYPES["composite"]
+
+
 def test_compare(client, here, talking):
     rows, pictures = client.predict(
         photo=handle_file("photo.jpg"), methods=["encoder", "hyperstyle", "encoder"], api_name="/compare"
@@ -202,6 +225,10 @@ def test_compare(client, here, talking):
         ("/compare", {"methods": ["teleport"], "photo": "photo.jpg"}, "no inversion method 'teleport'"),
         ("/compare", {"methods": {"encoder": 1}, "photo": "photo.jpg"}, "list of names"),
         ("/compare", {}, "Give a photo"),
+        ("/animate", {"edit": "smile"}, "Give a photo"),
+        ("/animate", {"photo": "photo.jpg", "edit": "smlie"}, "'smile'"),
+        ("/animate", {"photo": "photo.jpg", "edit": "smile", "format": "exe"}, "end the file name in"),
+        ("/animate", {"photo": "photo.jpg", "edit": "smile", "seconds": 900}, "up to 60 seconds"),
     ],
 )
 def test_bad_requests(client, here, endpoint, options, message):
@@ -238,7 +265,7 @@ def test_tools_take_and_give_files(here, page, talking):
         async with streamable_http_client(address + PATH) as (read, write, _), ClientSession(read, write) as session:
             await session.initialize()
             tools = (await session.list_tools()).tools
-            assert [tool.name for tool in tools] == ["align", "invert", "edit", "compare"]
+            assert [tool.name for tool in tools] == ["align", "invert", "edit", "compare", "animate"]
             for tool in tools:
                 assert "photo" in tool.description
                 assert all(value["description"] for value in tool.inputSchema["properties"].values())

@@ -30,6 +30,7 @@ FULL = Recipe(
     offset_strength=0.7,
     steps=3,
     plain=("smile",),
+    style="line",
 )
 
 

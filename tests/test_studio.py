@@ -13,6 +13,8 @@ from demo_tools import add_words, astronaut
 
 from hyperstyle.alignment import REGIONS, AlignedFace
 from hyperstyle.demo import readouts, texts
+from hyperstyle.demo.animate_tab import FORM_TEXTS, MOVIE_TEXTS
+from hyperstyle.demo.beginnings_form import FORM_TEXTS as BEGINNINGS_TEXTS
 from hyperstyle.demo.contact_sheet import grid
 from hyperstyle.demo.controls import PANEL_TEXTS
 from hyperstyle.demo.handlers import Change, Handlers
@@ -422,12 +424,14 @@ def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     known = {text for text in vars(texts).values() if isinstance(text, str)} | set(texts.GROUPS.values())
     known |= {*REGIONS.values(), *texts.REGION_NAMES.values()}
     known |= {part for pair in (*texts.SHAPES.values(), *texts.BLENDS.values()) for part in pair}
+    known |= set(texts.MIX_GROUPS.values()) | set(texts.STYLES.values())
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():
             assert sorted(re.findall(r"{\w+", english)) == sorted(re.findall(r"{\w+", other)), english
-        shown = {getattr(texts, name) for name in (*PANEL_TEXTS, *VIEWER_TEXTS, *TAKE_HOME_TEXTS)}
+        names = (*PANEL_TEXTS, *VIEWER_TEXTS, *TAKE_HOME_TEXTS, *BEGINNINGS_TEXTS, *FORM_TEXTS, *MOVIE_TEXTS)
+        shown = {getattr(texts, name) for name in names}
         assert shown - set(table) <= SAME_IN_EVERY_LANGUAGE
 
 

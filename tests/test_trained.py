@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 import hyperstyle
+from hyperstyle.errors import UsageError
 from hyperstyle.metrics import psnr
 from hyperstyle.models.stylegan2 import repeat_w
 from hyperstyle.synthetic.details import sample_details
@@ -138,3 +139,15 @@ def test_styles_draw_as_the_renderer_does(hs: hyperstyle.HyperStyle, name: str, 
         drawn = generator.render(generator.to_styles(repeat_w(plain.map(to_z(p)), plain.num_ws))).clamp(-1, 1)
     wanted = render_style(name, p, 128)
     assert float(psnr(drawn, wanted).mean()) > decibels > float(psnr(unlike, wanted).mean()) + 5
+
+
+def test_a_recipe_brings_a_styled_picture_back(hs: hyperstyle.HyperStyle, beyond: Tensor) -> None:
+    """Bit for bit, its plain direction included; a style that is not there is refused before any work."""
+    inversion = hs.invert(beyond[:1])
+    wanted = hs.stylise(inversion, "clay", {"age": 2.0}, plain=("age",))
+    assert wanted.tobytes() != hs.stylise(inversion, "clay", {"age": 2.0}).tobytes()
+    look = hyperstyle.Recipe("portraits", {"age": 2.0}, inversion=inversion, plain=("age",), style="clay")
+    assert hs.render_recipe(hyperstyle.Recipe.from_json(look.to_json())).tobytes() == wanted.tobytes()
+    assert hyperstyle.Recipe.from_link(look.to_link()).style == "clay"
+    with pytest.raises(UsageError, match="did you mean 'line'"):
+        hs.check_recipe(hyperstyle.Recipe("portraits", style="lines"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,13 @@ def tiny_models(folder: str | Path, seed: int = 0) -> tuple[Domain, DomainModels
     """Write a tiny domain and load it on the CPU."""
     domain = get_domain(str(make_tiny_domain(folder, seed)))
     return domain, load_models(domain, torch.device("cpu"))
+
+
+def add_style(tiny_folder: Path, folder: Path) -> Path:
+    """Copy a tiny domain into a folder and give it a style, "line": the generator of another tiny domain."""
+    copy = folder / "tiny"
+    shutil.copytree(tiny_folder, copy)
+    (copy / "styles").mkdir()
+    other = make_tiny_domain(folder / "other", seed=1)
+    shutil.copy(other / "generator.safetensors", copy / "styles" / "line.safetensors")
+    return copy

@@ -267,7 +267,7 @@ def edit(
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
     if style is not None and generator is not None:
         raise UsageError("--style and --generator both say what draws the face; give one of them.")
-    _check_results(out, save_recipe, embed_recipe, with_face, style or generator)
+    _check_results(out, save_recipe, embed_recipe, with_face, generator)
     if sign:
         check_signable(out)
     if note and not can_note(out):
@@ -286,15 +286,16 @@ def edit(
     pipeline = shared.load_pipeline(domain, device, weights)
     recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
+    recipe = recipe if style is None else replace(recipe, style=style)
     pipeline.check_recipe(recipe)
-    fine_tuned = style_generator(pipeline, style, generator)
+    fine_tuned = style_generator(pipeline, None, generator)
 
     def draw(inversion: Inversion) -> Image.Image:
         with shared.progress("drawing"):
             if fine_tuned is None:
                 return pipeline.render_recipe(recipe, inversion)
             return pipeline.stylise(
-                inversion, fine_tuned, recipe.active_edits, recipe.active_text, recipe.offset_strength
+                inversion, fine_tuned, recipe.active_edits, recipe.active_text, recipe.offset_strength, recipe.plain
             )
 
     percent = ""
@@ -377,7 +378,7 @@ def _make_recipe(
 
 
 def _check_results(
-    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, drawn_by: str | Path | None
+    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
 ) -> None:
     """Refuse results that could not be written, before any long work starts."""
     from hyperstyle.recipes import SUFFIX
@@ -393,8 +394,8 @@ def _check_results(
         shared.check_folder(save_recipe)
         if not save_recipe.name.lower().endswith(SUFFIX):
             raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
-    if drawn_by is not None:
-        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator or --style.")
+    if generator is not None:
+        raise UsageError("A recipe cannot hold another generator; leave it out, or --generator.")
 
 
 def style_generator(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gradio as gr
 from PIL import Image
 
+from hyperstyle.animation import Animation, InPhoto, State, Sweep, frame_count
 from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import likeness
 from hyperstyle.demo.widgets import photo_input
@@ -21,6 +22,7 @@ from hyperstyle.errors import HyperStyleError, UsageError
 from hyperstyle.images import open_photo, to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Inversion
+from hyperstyle.movies import check_movie
 from hyperstyle.pipeline import choose_face
 from hyperstyle.provenance import Source, save_edited
 from hyperstyle.recipes import Recipe
@@ -143,6 +145,63 @@ class Endpoints:
                 return
             yield _saved(self.pipeline.paste_back(open_photo(photo), chosen, picture), path, "composite")
 
+    def animate(
+        self,
+        photo: str | None = None,
+        inversion: str | None = None,
+        edit: str = "",
+        start: float = 0.0,
+        stop: float = 1.0,
+        seconds: float = 2.0,
+        fps: float = 24,
+        format: str = "mp4",
+        edits: dict[str, float] | None = None,
+        ping_pong: bool = False,
+        face: str = "largest",
+        steps: float | None = None,
+        paste_back: bool = False,
+    ) -> Iterator[str]:
+        """Make a movie of a face while one edit goes from one strength to another.
+
+        Args:
+            photo: The photo, JPEG, PNG or WebP; a tool takes its address or a data URI. Or give an inversion.
+            inversion: A face that `invert` returned, in place of the photo.
+            edit: Name of the edit that moves, such as "smile".
+            start: Its strength in the first frame.
+            stop: Its strength in the last frame, or in the middle one with `ping_pong`.
+            seconds: Length of the movie, up to 60.
+            fps: Frames per second, 1 to 60 (GIF: to 50).
+            format: "mp4", "gif" or "webp".
+            edits: Strength by name of other edits, which stay; such as {"age": 1.0}.
+            ping_pong: There and back again.
+            face: Which face: "largest", or a number counted from 0 in order of size.
+            steps: Refinement steps, 0 to 20; left out, the number that suits the domain.
+            paste_back: Show the whole photo, at most 1280 px wide or high, instead of the face alone.
+
+        Yields:
+            Once: the movie's file, which exists until the iterator goes on; it says that it is AI-edited.
+        """
+        with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
+            if photo is None and inversion is None:
+                raise UsageError(texts.API_NOTHING_GIVEN)
+            if paste_back and (photo is None or inversion is not None):
+                raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
+            motion = Sweep(str(edit), start, stop, State(_edits(edits)), ping_pong=bool(ping_pong))
+            speed, path = round(fps), Path(folder) / f"animated.{str(format)[:20].lower().lstrip('.')}"
+            # Whatever is wrong is said before the face is looked for.
+            for state in motion.states:
+                self.pipeline.check_edits(state.edits, (), 1.0)
+            check_movie(path, speed, frame_count(seconds, speed), (2, 2))
+            place = None
+            if inversion is not None:
+                rebuilt = Inversion.load(inversion)
+            else:
+                chosen = self._choose(photo, face)
+                rebuilt = self.pipeline.invert(chosen, _steps(steps))
+                place = InPhoto(str(photo), chosen) if paste_back else None
+            movie = Animation(self.pipeline, rebuilt, motion, seconds, speed, place=place)
+            yield str(movie.export(path).path)
+
     def compare(
         self, photo: str | None = None, methods: list[str] | None = None, face: str = "largest"
     ) -> Iterator[tuple[list[dict[str, Any]], list[tuple[str, str]]]]:
@@ -205,7 +264,7 @@ class Endpoints:
 
 
 def add_endpoints(pipeline: HyperStyle) -> None:
-    """Add `/align`, `/invert`, `/edit` and `/compare` to the page being built; they show nothing on it."""
+    """Add `/align`, `/invert`, `/edit`, `/compare` and `/animate` to the page being built; they show nothing on it."""
     endpoints = Endpoints(pipeline)
     options: dict[str, Any] = {"concurrency_id": "rebuild", "concurrency_limit": 1}
     # Its slow methods take minutes, during which the page must go on.
@@ -225,6 +284,10 @@ def add_endpoints(pipeline: HyperStyle) -> None:
         picture = gr.Image(format="png", label="picture", interactive=False)
         report = gr.JSON(label="report")
         file = gr.File(label="inversion")
+        edit, ping_pong = gr.Textbox("", label="edit"), gr.Checkbox(False, label="ping_pong")
+        begin, end = gr.Number(0.0, label="start"), gr.Number(1.0, label="stop")
+        seconds, fps = gr.Number(2.0, label="seconds"), gr.Number(24, precision=0, label="fps")
+        suffix, movie = gr.Textbox("mp4", label="format"), gr.File(label="movie")
         gallery = gr.Gallery(format="png", label="pictures", interactive=False)
         start = gr.Button()
     start.click(
@@ -253,6 +316,14 @@ def add_endpoints(pipeline: HyperStyle) -> None:
         [report, gallery],
         api_name="compare",
         api_description=texts.API_COMPARE.format(names=", ".join(pipeline.methods)),
+        **aside,
+    )
+    start.click(
+        endpoints.animate,
+        [photo, inversion, edit, begin, end, seconds, fps, suffix, edits, ping_pong, face, steps, paste_back],
+        movie,
+        api_name="animate",
+        api_description=texts.API_ANIMATE.format(names=names or texts.API_NO_EDITS),
         **aside,
     )
 

@@ -80,7 +80,8 @@ class Comparer:
         known = [name for name in self.pipeline.methods if name in methods]
         face = None if rebuilt is None else rebuilt.face
         if face is None or not known:
-            yield (texts.NO_FACE_TO_COMPARE if face is None else texts.NO_METHODS), ()
+            nothing = texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_PHOTO_TO_COMPARE
+            yield (nothing if face is None else texts.NO_METHODS), ()
             return
         job = session.start_comparing()
         target = self.pipeline.target(face)

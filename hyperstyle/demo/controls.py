@@ -33,7 +33,7 @@ OPEN_GROUPS = 2  # the first groups start unfolded, the others fit on a screen a
 STILL_MS = 350  # this long after the answer to its last move, a slider counts as let go
 
 
-def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None) -> gr.HTML:
+def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None, styles: Sequence[str] = ()) -> gr.HTML:
     """Every control on the page.
 
     Its value is what `state.read_controls` reads, with `moving` while something is being dragged and `asked`, a number
@@ -56,6 +56,7 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None)
         prompts=None if words is None else _prompts(words.suggestions),
         offset={"minimum": 0, "maximum": MAX_OFFSET, "step": 0.05},
         steps=list(range(1, MAX_STEPS + 1)),
+        styles=[["", texts.STYLES[""]], *([name, texts.STYLES.get(name, name.capitalize())] for name in styles)],
         still=STILL_MS,
         words={name: getattr(texts, name) for name in PANEL_TEXTS},
         languages=LANGUAGES,
@@ -70,6 +71,7 @@ PANEL_TEXTS = (
     *("PROMPT_NEUTRAL", "PROMPT_NEUTRAL_INFO", "PROMPT_NEUTRAL_HINT", "PROMPT_DISENTANGLEMENT"),
     *("PROMPT_DISENTANGLEMENT_INFO", "PROMPT_AUTOMATIC", "PROMPT_ADD", "PROMPT_REMOVE", "SHEET", "SHEET_INFO"),
     *("SHEET_NAME", "SHEET_CELL", "REBUILD_HEADING", "OFFSET_LABEL", "OFFSET_INFO", "STEPS_LABEL", "STEPS_INFO"),
+    *("STYLE_HEADING", "STYLE_INFO"),
 )
 """Names of the `texts` that the panel shows; braces in them are filled in by the browser."""
 

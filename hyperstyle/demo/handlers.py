@@ -137,6 +137,7 @@ class Change:
         whole_warnings: What may look wrong in it.
         link: The edits as what follows the # of an address.
         ready: A face is there, so it can be downloaded.
+        pastes: It came from a photo, so it can be put back; counts where `ready`.
     """
 
     serial: int
@@ -155,6 +156,7 @@ class Change:
     whole_warnings: tuple[str, ...] = ()
     link: str | None = None
     ready: bool = False
+    pastes: bool = True
 
 
 SLOWEST_PREVIEW_S = 0.15
@@ -173,6 +175,11 @@ class Handlers:
         self.pipeline = pipeline
         self.store = store if store is not None else SessionStore()
         self._drawings = threading.Semaphore(DRAWINGS_AT_ONCE)
+
+    @property
+    def turns(self) -> threading.Semaphore:
+        """To be held by whoever draws, for as short as possible."""
+        return self._drawings
 
     @property
     def words(self) -> TextEditor | None:
@@ -331,12 +338,14 @@ class Handlers:
             photo, faces, chosen, edited = session.photo, session.faces, session.index, session.edited_faces
         return None if photo is None else _photo_view(open_photo(photo), faces, chosen, edited)
 
-    def start(self, session: Session, rebuilt: Rebuilt, rest: Controls, picture: Image.Image) -> None:
+    def start(
+        self, session: Session, rebuilt: Rebuilt, rest: Controls, picture: Image.Image, label: str = texts.HISTORY_START
+    ) -> None:
         """Let a face take the place of the one on show, whose history is kept if both are of one photo."""
         with session.lock:
             session.put_aside()
             session.rebuilt, session.noted = rebuilt, ""
-            session.history.start(rest, rebuilt, _thumbnail(picture))
+            session.history.start(rest, rebuilt, _thumbnail(picture), label)
 
     def _rebuild(
         self, session: Session, job: int, photo: bytes, face: AlignedFace, steps: int, controls: Controls | None
@@ -458,6 +467,8 @@ class Handlers:
         """What can be said about a picture of a face; empty when nothing measures it."""
         if rebuilt.baseline is None:
             return Readout(None, None)  # without the photo there is nothing to compare with
+        if self.style_of(controls):
+            return Readout(None, None)  # the networks that look at pictures know the plain world only
         with self._drawings:
             return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
 
@@ -469,7 +480,7 @@ class Handlers:
         """Draw a face at the smallest size of the generator that is no smaller than `longest_px`, or in full."""
         sizes = [px for px in self.pipeline.models.generator.config.channels if px >= longest_px]
         px = min(sizes, default=self.pipeline.domain.resolution)
-        if px >= self.pipeline.domain.resolution:
+        if px >= self.pipeline.domain.resolution or self.style_of(controls):
             return shrink(self.draw(rebuilt, controls), longest_px)
         with self._drawings:
             edits = [prompt.as_edit() for prompt in controls.asking]
@@ -578,11 +589,20 @@ class Handlers:
                 known.append(prompt.as_edit())
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
-            draw = self.pipeline.preview if preview else self.pipeline.render
-            picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
+            if style := self.style_of(controls):
+                picture = self.pipeline.stylise(
+                    inversion, style, controls.active, known, controls.offset_strength, controls.plain
+                )
+            else:
+                draw = self.pipeline.preview if preview else self.pipeline.render
+                picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
+
+    def style_of(self, controls: Controls) -> str:
+        """The style to draw in; empty for the plain one, also in place of one that this domain does not have."""
+        return controls.style if controls.style and controls.style in self.pipeline.styles else ""
 
     def _understand(self, edit: TextEdit) -> tuple[str, ...]:
         """The words of a prompt and of its neutral one that the text model leaves out; raises when none is left."""
@@ -605,7 +625,7 @@ class Handlers:
             log.error("The page could not do what was asked", exc_info=error)
         return self.say(session, "problem", str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED)
 
-    def say(self, session: Session, kind: Literal["busy", "done", "problem"], text: str) -> Change:
+    def say(self, session: Session, kind: Literal["info", "busy", "done", "problem"], text: str) -> Change:
         """Put one sentence into the status line."""
         return Change(session.next_serial(), status=Status(kind, text))
 

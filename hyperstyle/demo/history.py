@@ -73,10 +73,10 @@ class History:
         """Whether there is a state after this one."""
         return self.at < len(self.entries) - 1
 
-    def start(self, controls: Controls, rebuilt: Rebuilt, thumbnail: str) -> None:
+    def start(self, controls: Controls, rebuilt: Rebuilt, thumbnail: str, label: str = texts.HISTORY_START) -> None:
         """Begin again with a new face."""
         self.entries, self.versions, self.at = [], [], -1
-        self._append(texts.HISTORY_START, controls, rebuilt, thumbnail)
+        self._append(label, controls, rebuilt, thumbnail)
 
     def push(self, label: str, controls: Controls, rebuilt: Rebuilt, thumbnail: str) -> bool:
         """Note a settled state; what was undone before is forgotten, and the oldest makes room.
@@ -139,7 +139,7 @@ class History:
 
 def describe(before: Controls, after: Controls, rows: Sequence[EditRow]) -> str:
     """Say in a few words what changed between two states."""
-    if not after.settled().edits and not after.asking and before.edited:
+    if not after.settled().edits and not after.asking and not after.style and before.edited:
         return texts.HISTORY_RESET
     old, new = before.active, after.active
     changed = [row for row in rows if old.get(row.name, 0) != new.get(row.name, 0)]
@@ -154,6 +154,8 @@ def describe(before: Controls, after: Controls, rows: Sequence[EditRow]) -> str:
         return words[0].words.strip()[:LONGEST_NAME]
     if gone:
         return texts.HISTORY_WITHOUT.format(words=gone[0].words.strip()[:LONGEST_NAME])
+    if before.style != after.style:
+        return texts.STYLES.get(after.style, after.style.capitalize())
     if before.offset_strength != after.offset_strength:
         return texts.HISTORY_OFFSET.format(value=after.offset_strength)
     if before.steps != after.steps:

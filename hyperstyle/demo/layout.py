@@ -12,7 +12,9 @@ import gradio as gr
 from PIL import Image
 
 from hyperstyle.demo import texts
+from hyperstyle.demo.animate_tab import AnimateTab
 from hyperstyle.demo.api import add_endpoints
+from hyperstyle.demo.beginnings_form import BeginningsForm
 from hyperstyle.demo.compare_tab import CompareTab
 from hyperstyle.demo.controls import control_panel
 from hyperstyle.demo.handlers import Change, Handlers
@@ -59,6 +61,8 @@ class Page:
         with gr.Tabs(elem_id="hs-tabs"):
             with gr.Tab(tr(texts.TAB_EDIT), id="edit"):
                 self._build_editor(pipeline)
+            with gr.Tab(tr(texts.TAB_ANIMATE), id="animate", elem_id="hs-animate-tab"):
+                self.animate = AnimateTab(self.handlers, PRIVATE)
             with gr.Tab(tr(texts.TAB_COMPARE), id="compare", elem_id="hs-compare-tab"):
                 self.compare = CompareTab(pipeline, self.handlers.store, PRIVATE)
         _footer(pipeline, hosted)
@@ -78,6 +82,7 @@ class Page:
                     elem_id="hs-upload",
                 )
                 self.thumbnails = self._build_examples()
+                self.beginnings = BeginningsForm(self.handlers)
             with gr.Column(scale=6, min_width=320, elem_id="hs-result-column"):
                 self.viewer = viewer()
                 with gr.Row(elem_classes="hs-actions"):
@@ -100,7 +105,9 @@ class Page:
                 with gr.Column(elem_id=RECIPE_FILE_ID):  # never seen: a button of `take_home` opens it
                     self.recipe_file = gr.UploadButton(texts.RECIPE_LOAD)
             with gr.Column(scale=4, min_width=300, elem_id="hs-controls-column"):
-                self.panel = control_panel(pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words)
+                self.panel = control_panel(
+                    pipeline.edits, pipeline.domain.refinement_steps, self.handlers.words, pipeline.styles
+                )
 
     def _build_examples(self) -> gr.HTML | None:
         if not self.examples:
@@ -119,6 +126,8 @@ class Page:
         taken.then(self._open, self.panel, everything, **job, **PRIVATE)
         if self.thumbnails is not None:
             self.thumbnails.select(self._open_example, self.panel, everything, **job, **PRIVATE)
+        begins = {**job, **PRIVATE}
+        self.beginnings.wire(self.panel, everything, self._updates, lambda value: self._read(value).steps, begins)
         self.picker.select(self._choose, self.panel, everything, **job, **PRIVATE)
         self.panel.submit(self._change_steps, self.panel, everything, **job, **PRIVATE)
 
@@ -214,7 +223,8 @@ class Page:
         if change.photo is not None:
             updates[self.picker] = picker_value(change.photo)
         if change.ready:
-            updates |= {button: gr.update(interactive=True) for button in (self.save_face, self.paste)}
+            updates[self.save_face] = gr.update(interactive=True)
+            updates[self.paste] = gr.update(interactive=change.pastes)
         return updates
 
     def _whole_updates(self, change: Change) -> dict[Any, Any]:

@@ -34,6 +34,7 @@ def to_recipe(controls: Controls, domain: str, inversion: Inversion | None = Non
         steps=settled.steps,
         inversion=inversion,
         plain=tuple(sorted(settled.plain)),
+        style=settled.style,
     )
 
 
@@ -60,7 +61,9 @@ def to_controls(recipe: Recipe, steps: int) -> Controls:
         for row, edit in enumerate(recipe.text)
     )
     wanted = steps if recipe.steps is None else min(recipe.steps, MAX_STEPS)
-    controls = Controls(recipe.edits, rows, recipe.offset_strength, wanted, recipe.off, frozenset(recipe.plain))
+    controls = Controls(
+        recipe.edits, rows, recipe.offset_strength, wanted, recipe.off, frozenset(recipe.plain), recipe.style
+    )
     return controls.settled()
 
 

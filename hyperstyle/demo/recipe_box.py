@@ -128,7 +128,9 @@ class RecipeBox:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_RECIPE)
         photo = self.handlers.photo_view(session)
         status = change.status or Status("done", texts.RECIPE_FACE_LOADED)
-        yield replace(change, status=status, frames=frames, controls=wanted, photo=photo, whole="", ready=True)
+        yield replace(
+            change, status=status, frames=frames, controls=wanted, photo=photo, whole="", ready=True, pastes=False
+        )
 
 
 def _read(path: Path) -> Recipe:

@@ -39,11 +39,11 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """A face that can be edited, with the photo it came from.
+    """A face that can be edited, with the photo it came from, if any.
 
     Attributes:
-        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB. None for a face that came
-            without its photo.
+        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB. None for a face without one,
+            made up or brought by a recipe.
         face: The face, cut out; None likewise.
         inversion: The face, rebuilt.
         frames: How it was rebuilt, stage by stage.
@@ -55,6 +55,21 @@ class Rebuilt:
     inversion: Inversion
     frames: tuple[Frame, ...] = ()
     baseline: Baseline | None = None
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Two faces that were mixed, to mix them anew in other shares.
+
+    Attributes:
+        one: The face that was on the page.
+        other: The one that was added.
+        result: What came of it; None before that.
+    """
+
+    one: Inversion
+    other: Inversion
+    result: Rebuilt | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,7 @@ class Session:
         photo: The file uploaded last, still encoded; None before the first one.
         faces: Every face found in it, the largest first.
         rebuilt: The face being edited; stays while another photo or face is on its way.
+        mixed: The pair behind it, if it is a mix.
         noted: What the status line now says about the prompts; empty when there is nothing to say.
         history: What was done to that face.
         aside: Histories of the other faces of the photo that were worked on, by index; the one used last at the end.
@@ -101,6 +117,8 @@ class Session:
         surprises: How many random combinations were drawn.
         comparison: What the compare tab shows; stays while another photo is on its way.
         comparing: Number of the newest comparison; an older one gives up.
+        animating: Number of the newest movie; an older one gives up.
+        animating_now: Whether it is being made.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
         wanted: Number of the newest live request; older ones that still wait are dropped.
@@ -110,6 +128,7 @@ class Session:
     photo: bytes | None = None
     faces: list[AlignedFace] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
+    mixed: Mixed | None = None
     noted: str = ""
     history: History = field(default_factory=History)
     aside: dict[int, History] = field(default_factory=dict)
@@ -117,6 +136,8 @@ class Session:
     surprises: int = 0
     comparison: Comparison | None = None
     comparing: int = 0
+    animating: int = 0
+    animating_now: bool = False
     opening: int = 0
     wanted: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -143,6 +164,22 @@ class Session:
         with self.lock:
             self.comparing += 1
             return self.comparing
+
+    def start_animating(self) -> int:
+        """Number a new movie; the one before it gives up."""
+        with self.lock:
+            self.animating, self.animating_now = self.animating + 1, True
+            return self.animating
+
+    def stop_animating(self) -> None:
+        """Make the movie that is being made give up."""
+        with self.lock:
+            self.animating, self.animating_now = self.animating + 1, False
+
+    def end_animating(self, job: int) -> None:
+        """Note that a movie is finished, unless another one was started or it was stopped."""
+        with self.lock:
+            self.animating_now = self.animating_now and self.animating != job
 
     def want(self) -> int:
         """Number a live request."""
@@ -191,10 +228,11 @@ class Session:
         with self.lock:
             self.photo, self.faces, self.rebuilt = None, [], None
             self.aside, self.look = {}, None
-            self.comparison = None
+            self.comparison = self.mixed = None
             self.history = History()
             self.opening += 1
             self.comparing += 1
+            self.animating, self.animating_now = self.animating + 1, False
 
 
 class SessionStore:

@@ -54,6 +54,7 @@ class Controls:
         offset_strength: 0 is the encoder's face, 1 the refined one.
         steps: Refinement steps.
         off: Edits that keep their strength but are switched off.
+        style: Name of the style it is drawn in; empty for the domain's own generator.
         plain: Edits that follow their direction as found instead of leaving other traits alone.
     """
 
@@ -63,6 +64,7 @@ class Controls:
     steps: int = 5
     off: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
+    style: str = ""
 
     @property
     def active(self) -> dict[str, float]:
@@ -77,7 +79,7 @@ class Controls:
     @property
     def edited(self) -> bool:
         """Whether anything is set to change the rebuilt face."""
-        return bool(self.active or self.asking)
+        return bool(self.active or self.asking or self.style)
 
     @property
     def changes(self) -> bool:
@@ -123,6 +125,7 @@ def read_controls(value: Any, steps: int) -> Controls:
         steps=wanted if isinstance(wanted, int) and not isinstance(wanted, bool) else steps,
         off=_names(value.get("off")),
         plain=_names(value.get("plain")),
+        style=str(value.get("style") or "")[:LONGEST_TEXT],
     )
 
 
@@ -144,6 +147,7 @@ def write_controls(controls: Controls) -> dict[str, Any]:
         "steps": controls.steps,
         "off": sorted(controls.off),
         "plain": sorted(controls.plain),
+        "style": controls.style,
     }
 
 

@@ -26,6 +26,7 @@ SOURCE_TYPES: dict[Source, str] = {
     "generated": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }
 MARK = "AI-edited"
+_COMMENT = "AI-edited with HyperStyle {version}. Digital source type: {source_type}"
 MARK_SHARE, MARK_MIN_PX = 1 / 32, 8  # height of its letters, of the picture's shorter side; at least
 _MARK_MARGIN = 0.4  # around the letters, of their height
 _MARK_PLATE, _MARK_INK = (0, 0, 0, 150), (255, 255, 255, 255)
@@ -96,6 +97,11 @@ def check_signable(path: str | Path) -> None:
 def xmp_packet(source: Source) -> str:
     """The metadata itself: IPTC's digital source type and the program's name."""
     return _PACKET.format(source_type=SOURCE_TYPES[source], tool=f"HyperStyle {__version__}")
+
+
+def comment(source: Source) -> str:
+    """The same in a sentence, for formats whose metadata hold text only, such as MP4 and GIF."""
+    return _COMMENT.format(version=__version__, source_type=SOURCE_TYPES[source])
 
 
 def add_mark(picture: Image.Image) -> Image.Image:

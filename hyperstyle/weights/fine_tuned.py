@@ -64,8 +64,14 @@ def load_style(name: str, domain: Domain, device: torch.device | str = "cpu") ->
     Raises:
         UsageError: The domain has no such style (also what `load_fine_tuned` raises).
     """
-    if name not in domain.styles:
-        if not domain.styles:
-            raise UsageError(f"The domain '{domain.name}' comes without styles; draw with a --generator of your own.")
-        raise UsageError(f"The domain '{domain.name}' has no style '{name}'; {did_you_mean(name, domain.styles)}")
+    check_style(name, domain)
     return load_fine_tuned(domain.path(f"{STYLES_FOLDER}/{name}"), domain, device)
+
+
+def check_style(name: str, domain: Domain) -> None:
+    """Refuse a style that does not come with a domain; raises `UsageError`."""
+    if name in domain.styles:
+        return
+    if not domain.styles:
+        raise UsageError(f"The domain '{domain.name}' comes without styles; draw with a --generator of your own.")
+    raise UsageError(f"The domain '{domain.name}' has no style '{name}'; {did_you_mean(name, domain.styles)}")

@@ -359,12 +359,27 @@ const steps = make(
   })),
 );
 
+// Style
+
+const style = props.styles.length < 2 ? null : make(
+  "fieldset", { class: "hs-choice", id: "hs-style" }, make("legend", { class: "hs-unseen" }, words.STYLE_HEADING),
+  make("p", { class: "info-text" }, words.STYLE_INFO),
+  make("div", {}, ...props.styles.map(([name, label]) => {
+    const input = make("input", { type: "radio", name: "hs-style", value: name, onchange: () => {
+      state.style = name;
+      settle();
+    } });
+    return make("label", {}, input, say(label));
+  })),
+);
+
 // All together
 
 function showState() {
   edits.forEach((edit) => sliders[edit.name].set(state.edits[edit.name] ?? initial(edit)));
   offset.set(state.offset_strength);
   steps.querySelectorAll("input").forEach((choice) => (choice.checked = Number(choice.value) === state.steps));
+  style?.querySelectorAll("input").forEach((choice) => (choice.checked = choice.value === (state.style ?? "")));
   drawPrompts();
   drawInUse();
   props.value = { ...structuredClone(state), moving: false };
@@ -377,7 +392,7 @@ const undo = button("hs-undo", "↶", words.UNDO, () => act("undo"), words.UNDO)
 const redo = button("hs-redo", "↷", words.REDO, () => act("redo"), words.REDO);
 const surprise = button("hs-surprise", words.SURPRISE, words.SURPRISE_INFO, () => act("surprise"));
 const reset = button("hs-reset", words.RESET_ALL, words.RESET_ALL_INFO, () => {
-  state = { ...state, edits: {}, off: [], plain: [], prompts: [], offset_strength: 1 };
+  state = { ...state, edits: {}, off: [], plain: [], prompts: [], offset_strength: 1, style: "" };
   showState();
   settle();
 });
@@ -393,6 +408,7 @@ panel.append(
   ...(edits.length ? [search, none] : [make("p", { class: "hs-note" }, words.NO_EDITS)]),
   ...groups.map(({ box }) => box),
   buildWords(),
+  style ? buildGroup(words.STYLE_HEADING, true, "hs-styles", style) : "",
   buildGroup(words.REBUILD_HEADING, false, "hs-rebuild", offset.row, steps),
 );
 showState();

@@ -93,6 +93,7 @@ function stateButton(entry, current) {
 }
 
 function showPast({ entries, versions: kept, at }) {
+  document.hsPast = { entries, versions: kept }; // for a tab that is built later
   past.hidden = entries.length < 2 && !kept.length;
   strip.replaceChildren(...entries.map((entry) => {
     const item = document.createElement("li");
