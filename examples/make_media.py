@@ -11,7 +11,7 @@ import argparse
 import io
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,22 +67,22 @@ def snap(page: Page, clip: dict[str, float] | None = None) -> Image.Image:
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def animate(page: Page, groups: Mapping[str, str]) -> Iterator[Image.Image]:
+def animate(page: Page, sliders: Sequence[str]) -> Iterator[Image.Image]:
     """Move one slider after the other out and back; yields a screenshot per position.
 
     Args:
         page: With a rebuilt face.
-        groups: Heading that each slider stands under.
+        sliders: Names of those on the page.
     """
-    page.evaluate(MOVE, [next(iter(groups)), 0.1])  # the first edit lets the border glide aside
+    page.evaluate(MOVE, [sliders[0], 0.1])  # the first edit lets the border glide aside
     page.wait_for_timeout(800)
-    page.evaluate(MOVE, [next(iter(groups)), 0.0])
+    page.evaluate(MOVE, [sliders[0], 0.0])
     for slider in SCENES:
-        if slider not in groups:
+        if slider not in sliders:
             continue
         track = page.locator(f"#hs-edit-{slider} input[type=range]")
         if not track.is_visible():  # a folded group is not even on the page
-            page.locator(".hs-group .label-wrap", has_text=groups[slider]).click()
+            page.locator(".hs-group", has=track).locator("summary").first.click()
             track.wait_for()
             page.wait_for_timeout(400)
         page.evaluate(f"document.querySelector('#hs-edit-{slider}').scrollIntoView({{block: 'center'}})")
@@ -109,19 +109,18 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=MEDIA, help="where to write the pictures")
     options = parser.parse_args()
     from hyperstyle import load
-    from hyperstyle.demo import create_demo, texts
+    from hyperstyle.demo import create_demo
     from hyperstyle.errors import HyperStyleError
 
     options.output.mkdir(parents=True, exist_ok=True)
     pipeline = load(options.domain)
-    groups = {row.name: texts.GROUPS.get(row.group, row.group.capitalize()) for row in pipeline.edits}
     try:
-        take_pictures(create_demo(pipeline), options.photo, options.output, groups)
+        take_pictures(create_demo(pipeline), options.photo, options.output, [row.name for row in pipeline.edits])
     except HyperStyleError as error:
         sys.exit(f"error: {error}")
 
 
-def take_pictures(demo: gr.Blocks, photo: Path, output: Path, groups: Mapping[str, str]) -> None:
+def take_pictures(demo: gr.Blocks, photo: Path, output: Path, sliders: Sequence[str]) -> None:
     """Serve the page and save every picture of it."""
     from hyperstyle.demo.browser import open_browser, served
 
@@ -136,7 +135,7 @@ def take_pictures(demo: gr.Blocks, photo: Path, output: Path, groups: Mapping[st
                 page.evaluate("document.querySelector('.hs-status').scrollIntoView()")
             snap(page).save(output / f"{name}.png", optimize=True)
         page = open_page(browser, address, photo, 1120, 640, "light")
-        save_animation(list(animate(page, groups)), output / "edit.webp")
+        save_animation(list(animate(page, sliders)), output / "edit.webp")
 
 
 if __name__ == "__main__":
