@@ -672,16 +672,6 @@ def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path)
     assert make_movie(page, tmp_path / "sweep.mp4") == 48
     page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    # From the rebuilt face to the edited one, in the photo; long enough to be stopped on any machine.
-    set_slider(page, "#hs-movie-seconds", 10)
-    page.locator("#hs-movie-what input").nth(1).check()
-    page.locator("#hs-movie-where input").nth(1).check()
-    expect(page.locator("#hs-movie-plan")).to_contain_text("240 frames, 512 x 512", timeout=PATIENCE_MS)
-    page.click("#hs-movie-make")
-    expect(page.locator("#hs-movie .hs-movie-status[data-kind=busy]")).to_contain_text("of 240", timeout=PATIENCE_MS)
-    page.click("#hs-movie-stop")
-    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_a_made_up_face_and_a_mix(visit, photos, pipeline):
