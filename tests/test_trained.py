@@ -20,6 +20,7 @@ from hyperstyle.synthetic.styles import render_style
 
 SEED = 3_000_000
 """Neither training nor `evaluate` draws these."""
+SIZE = 256
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def hs() -> hyperstyle.HyperStyle:
 @pytest.fixture(scope="module")
 def beyond() -> Tensor:
     """Targets with details that the generator has never seen."""
-    return render(sample_parameters(12, SEED), 128, details=sample_details(12, SEED))
+    return render(sample_parameters(12, SEED), SIZE, details=sample_details(12, SEED))
 
 
 def test_generator_draws_what_the_renderer_draws(hs: hyperstyle.HyperStyle) -> None:
@@ -41,7 +42,7 @@ def test_generator_draws_what_the_renderer_draws(hs: hyperstyle.HyperStyle) -> N
     with torch.inference_mode():
         w_plus = repeat_w(generator.map(to_z(p)), generator.num_ws)
         drawn = generator.render(generator.to_styles(w_plus))
-    assert float(psnr(drawn.clamp(-1, 1), render(p, 128)).mean()) > 25.0
+    assert float(psnr(drawn.clamp(-1, 1), render(p, SIZE)).mean()) > 25.0
 
 
 def test_every_refinement_step_helps(hs: hyperstyle.HyperStyle, beyond: Tensor) -> None:
@@ -101,7 +102,7 @@ def test_a_real_photograph(hs: hyperstyle.HyperStyle) -> None:
     inversion = hs.invert(face)
     plain = hs.render(inversion)
     smiling = hs.render(inversion, edits={"smile": 2.0})
-    assert plain.size == (128, 128)
+    assert plain.size == (SIZE, SIZE)
     assert plain.tobytes() != smiling.tobytes()
     result = np.asarray(hs.paste_back(photo, face, smiling))
     before = np.asarray(photo.convert("RGB"))
@@ -137,7 +138,7 @@ def test_styles_draw_as_the_renderer_does(hs: hyperstyle.HyperStyle, name: str, 
         styles = plain.to_styles(repeat_w(plain.map(to_z(p)), plain.num_ws))
         unlike = plain.render(styles).clamp(-1, 1)
         drawn = generator.render(generator.to_styles(repeat_w(plain.map(to_z(p)), plain.num_ws))).clamp(-1, 1)
-    wanted = render_style(name, p, 128)
+    wanted = render_style(name, p, SIZE)
     assert float(psnr(drawn, wanted).mean()) > decibels > float(psnr(unlike, wanted).mean()) + 5
 
 

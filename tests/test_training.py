@@ -23,11 +23,11 @@ from hyperstyle.training.data import Pictures
 from hyperstyle.training.generator import balanced, phase_at
 from hyperstyle.training.growing import grow
 from hyperstyle.training.latent_discriminator import LatentGame
-from hyperstyle.training.loop import fit, learning_rate_at
+from hyperstyle.training.loop import fit, keep_frozen, learning_rate_at
 from hyperstyle.training.picture_discriminator import PictureGame
 from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage
 from hyperstyle.training.style_encoders import StyleEncoderTask
-from hyperstyle.weights.files import load_weights
+from hyperstyle.weights.files import load_weights, save_weights
 from hyperstyle.weights.fine_tuned import load_style
 from hyperstyle.weights.load import (
     build_attributes,
@@ -363,6 +363,32 @@ def test_weights_grow_into_a_larger_network(tmp_path: Path) -> None:
     # A file of something else is no smaller network.
     with pytest.raises(ForeignWeights, match="missing"):
         grow(Generator(sizes), {"w_avg": torch.zeros(sizes.w_dim)}, "other.safetensors")
+
+
+def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path) -> None:
+    """What was trained with the smaller one stays valid: its weights, and so its pictures, are the same afterwards."""
+    torch.manual_seed(0)
+    small = Generator(replace(SMOKE.generator, resolution=16)).eval()
+    save_weights(tmp_path / "generator.safetensors", small.state_dict(), {"domain": "smoke"})
+    before, _ = load_weights(tmp_path / "generator.safetensors")  # rounded, as files are
+    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    after, _ = load_weights(tmp_path / "generator.safetensors")
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert bool(after["to_rgbs.2.conv.weight"].any())
+    assert len(after) > len(before)
+    # Called again, a finished stage changes nothing, and knows that only the new block was trained.
+    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    again, _ = load_weights(tmp_path / "generator.safetensors")
+    assert all(torch.equal(again[name], tensor) for name, tensor in after.items())
+
+
+def test_frozen_parts_keep_their_statistics() -> None:
+    network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), nn.BatchNorm2d(4))
+    network[0].requires_grad_(False)
+    network.train()
+    keep_frozen(network)
+    assert not network[0][1].training
+    assert network[1].training
 
 
 def test_discriminator_learns_to_see_blur(tmp_path: Path) -> None:

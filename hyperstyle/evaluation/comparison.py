@@ -20,7 +20,7 @@ from torch import Tensor
 from hyperstyle import metrics
 from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb
 from hyperstyle.errors import UsageError
-from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, batches, held_out_targets
+from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, batches, held_out_face
 from hyperstyle.evaluation.world import Z_RANGE
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
@@ -36,6 +36,8 @@ EDITS = ("yaw", "smile", "age")  # those of the paper's figure, where the domain
 SHARES = (-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0)  # of the slider's range
 CYCLE_SHARE = 0.5
 LAST_STEP = 10  # of the refinement curve, as in the paper's figure
+EDITED_FACES = 40  # three edits at eight strengths take far longer than an inversion
+STEPPED_FACES = 64  # of the refinement curve
 CYCLED_EDITS = EDITS[:1]
 CYCLED_FACES = 1  # of methods that descend: each is another inversion, which takes them a minute
 FEWEST_FOR_FRECHET = 16  # of fewer pictures a distribution cannot be told
@@ -70,7 +72,7 @@ class MethodResult:
         quality: By metric (N,).
         seconds, peak_mb: (N,) for one face at a time.
         features: (N, C) of the reconstructions, for the Frechet distance; empty without an attribute network.
-        curves: By edit.
+        curves: By edit, of the first faces.
         cycle: By edit (M,): L2 between the reconstruction, and what is left after editing it, inverting the edited
             picture again and editing back.
         consistency: By edit (M,): the same in latents, as a share of the edit's length (e4e's latent editing
@@ -190,7 +192,8 @@ def compare_contenders(
     `reader_error` is what `read_error` says where that is known already.
     """
     if targets is None:
-        faces = list(held_out_targets(pipeline, n, FIRST_HELD_OUT_SEED + seed, beyond=split == "beyond", batch=1))
+        first, size = FIRST_HELD_OUT_SEED + seed, pipeline.domain.resolution
+        faces = [held_out_face(size, first + i, split == "beyond").to(pipeline.device) for i in range(n)]
     else:
         faces = [face.to(pipeline.device) for face in targets]
     if not faces:
@@ -214,7 +217,7 @@ def compare_contenders(
         },
         target_features=_features(pipeline, faces),
         reader_error=dict(reader_error),
-        steps=refinement_curve(pipeline, faces, known) if "hyperstyle" in contenders else [],
+        steps=refinement_curve(pipeline, faces[:STEPPED_FACES], known) if "hyperstyle" in contenders else [],
     )
 
 
@@ -312,6 +315,7 @@ def _measure(
         torch.tensor(peaks),
         torch.cat(features),
     )
+    faces, inversions = faces[:EDITED_FACES], inversions[:EDITED_FACES]
     for edit in pipeline.edits:
         if edit.name in EDITS and edit.name in BY_NAME and pipeline.models.attributes is not None:
             result.curves[edit.name] = _curve(pipeline, edit.name, edit.minimum, edit.maximum, faces, inversions, known)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hyperstyle.evaluation.comparison import Comparison, identity_at, matched_change
+from hyperstyle.evaluation.comparison import EDITED_FACES, Comparison, identity_at, matched_change
 from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reported_table
 from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED
@@ -143,6 +143,12 @@ def closeness(comparison: Comparison, explain: bool = True) -> list[str]:
     return parts if comparison.perceptual == "LPIPS" else [*parts, _FLATTERED]
 
 
+def _edited(comparison: Comparison) -> str:
+    """How many of the faces were edited, in words."""
+    count = min(comparison.n, EDITED_FACES)
+    return f"all {count}" if count == comparison.n else f"the first {count}"
+
+
 def editability(comparison: Comparison, explain: bool = True) -> list[str]:
     """The table of edits at matched change and what its columns mean; nothing where no edit could be read."""
     edits = list(next(iter(comparison.methods.values())).curves)
@@ -153,10 +159,11 @@ def editability(comparison: Comparison, explain: bool = True) -> list[str]:
     parts = [
         _matched_table(comparison, edits),
         "Likeness to the target at the same achieved change, the largest that every method achieves on average; "
-        "between strengths it is interpolated. Leak: how far all other attributes move at the end of the slider, "
-        "as a share of their range. Cycle: L2 between the reconstruction, and what comes out after editing it, "
-        "inverting the result and editing back. Consistency: how far the latent is from where it began after the same "
-        "round, as a share of the edit's length (latent editing consistency; 0 is perfect).",
+        f"between strengths it is interpolated; {_edited(comparison)} faces. Leak: how "
+        "far all other attributes move at the end of the slider, as a share of their range. Cycle: L2 between the "
+        "reconstruction, and what comes out after editing it, inverting the result and editing back. Consistency: how "
+        "far the latent is from where it began after the same round, as a share of the edit's length (latent editing "
+        "consistency; 0 is perfect).",
     ]
     if comparison.reader_error:
         errors = ", ".join(
@@ -173,7 +180,8 @@ def step_by_step(comparison: Comparison) -> list[str]:
     rows = [[str(step), *_cells(one)] for step, one in enumerate(comparison.steps)]
     return [
         table(["steps", *_TITLES], rows),
-        f"Trained for {comparison.trained_steps}; later steps go on from there.",
+        f"Trained for {comparison.trained_steps}; later steps go on from there. Measured on "
+        f"{len(comparison.steps[0]['l2'])} faces.",
     ]
 
 

@@ -23,6 +23,7 @@ from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME
 
 PASSES = 10  # as in the paper's table
+WORLD_PICTURES = 64  # per question about the renderer's world; more are for telling methods apart
 LONG = OptimisationConfig(steps=1500, latent_noise=0.0)
 
 Progress = Callable[[str], None]
@@ -68,7 +69,7 @@ def report(
 
     Args:
         pipeline: A domain drawn by this project's renderer.
-        n: Pictures per question.
+        n: Pictures that methods are compared on; questions about the renderer's world get at most `WORLD_PICTURES`.
         slow_n: Faces for methods that descend; 0 leaves them out.
         seed: Added to the first held-out seed.
         faces: Portraits shown to the face detector; 0 for none.
@@ -79,7 +80,7 @@ def report(
     Raises:
         UsageError: The domain's generator was not made for the renderer's parameters.
     """
-    known = world.evaluate(pipeline, n, seed, faces, on_part)
+    known = world.evaluate(pipeline, min(n, WORLD_PICTURES), seed, faces, on_part)
     result = Report(known, compare(pipeline, _quick(pipeline), split, n, seed))
     on_part("quick")
     if slow_n:
@@ -88,6 +89,12 @@ def report(
         result.tried = compare_contenders(
             pipeline, attempts(pipeline, options or {}), split, slow_n, seed, reader_error=result.quick.reader_error
         )
+        result.tried.methods = {
+            "hyperstyle": result.slow.methods["hyperstyle"],
+            "w+": result.slow.methods["w+"],
+            "polish": result.slow.methods["hyperstyle+pti"],
+            **result.tried.methods,
+        }
         on_part("tried")
     result.ablations = ablations.compare_ablations(pipeline, split, n, seed, result.quick.reader_error)
     on_part("ablations")
@@ -100,18 +107,17 @@ def parts(faces: int, slow_n: int) -> int:
 
 
 def attempts(pipeline: HyperStyle, options: Options) -> dict[str, Contender]:
-    """What was tried where optimisation in W+ keeps more of a person under edits than HyperStyle: name -> contender."""
+    """What was tried where optimisation in W+ keeps more of a person under edits than HyperStyle: name -> contender.
 
-    def contender(method: str, label: str = "", **more: Any) -> Contender:
-        row = METHODS[method]
+    Those two, and the polish of HyperStyle's result, are methods of their own and measured with the others.
+    """
+
+    def contender(method: str, label: str, **more: Any) -> Contender:
         inverter = pipeline.inverter(method, **{**options.get(method, {}), **more})
-        return Contender(label or row.label, pipeline, inverter, row.descends)
+        return Contender(label, pipeline, inverter, METHODS[method].descends)
 
     return {
-        "hyperstyle": contender("hyperstyle"),
-        "w+": contender("w+"),
         "more-steps": contender("hyperstyle", f"HyperStyle, {PASSES} steps", steps=PASSES),
-        "polish": contender("hyperstyle+pti"),
         "longer": contender("w+", f"Optimisation in W+, {LONG.steps} steps without noise", config=LONG),
     }
 

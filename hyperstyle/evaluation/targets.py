@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -22,6 +23,12 @@ def held_out_targets(pipeline: HyperStyle, n: int, seed: int, beyond: bool, batc
         parameters = sample_parameters(count, batch_seed)
         details = sample_details(count, batch_seed) if beyond else None
         yield render(parameters, size, details).to(pipeline.device)
+
+
+@lru_cache(maxsize=512)
+def held_out_face(size: int, seed: int, beyond: bool) -> Tensor:
+    """One held-out picture (1, 3, size, size) in [-1, 1]; drawn once, because several comparisons look at the same."""
+    return render(sample_parameters(1, seed), size, sample_details(1, seed) if beyond else None)
 
 
 def batches(n: int, seed: int, batch: int = BATCH) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -47,6 +47,17 @@ def grow(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) ->
         if isinstance(network, StyleEncoder):
             _copy_last_row(network, new)
     return new
+
+
+def train_only(network: nn.Module, names: Collection[str]) -> None:
+    """Let only some weights of a network learn.
+
+    Args:
+        network: Changed in place: the parameters' `requires_grad`.
+        names: Of weights, as in its `state_dict`.
+    """
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in names)
 
 
 def _copy_last_row(encoder: StyleEncoder, new: list[str]) -> None:

@@ -135,6 +135,7 @@ def fit(
         )
 
     module.train()
+    keep_frozen(module)
     shown: dict[str, float] = {}
     last = saved = sampled = time.monotonic()
     while True:
@@ -178,6 +179,14 @@ def fit(
     metrics = task.validate(average)
     report(1.0, "held out: " + " ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
     return average, {"steps": step, "seconds": round(elapsed, 1), "metrics": metrics}
+
+
+def keep_frozen(module: nn.Module) -> None:
+    """Put parts that learn nothing into evaluation mode: their normalisation must not learn either."""
+    for part in module.modules():
+        parameters = list(part.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            part.eval()
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ from hyperstyle.synthetic.styles import STYLES
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
     PORTRAITS,
-    PORTRAITS_256,
+    PORTRAITS_128,
     SMOKE,
     DomainSizes,
     HypernetworkTraining,
@@ -40,7 +40,7 @@ from hyperstyle.training.config import (
 )
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.generator import GeneratorTask, set_average
-from hyperstyle.training.growing import grow
+from hyperstyle.training.growing import grow, train_only
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
 from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
@@ -51,9 +51,25 @@ from hyperstyle.weights.files import load_weights, save_weights, strict_load
 
 log = logging.getLogger(__name__)
 
+STARTED_FROM_WEIGHTS = "started_from_weights.json"
 STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
+GROWN_ADVERSARIAL_FROM = 0.6
+GROWN_ADVERSARIAL = 0.15  # a new block that is pulled harder invents detail where a regressed one is merely soft
 JUDGE_SEED = 77  # other batches in another order than the first identity network's
-SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-256": PORTRAITS_256}
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-128": PORTRAITS_128}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a part's training begins with.
+
+    Attributes:
+        from_weights: Whether with weights that were there before.
+        new: Names of the weights that these lack because they were a smaller network's; only they are trained then.
+    """
+
+    from_weights: bool
+    new: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -136,29 +152,37 @@ class Run:
         strict_load(network, tensors, path)
         return network.to(self.device).eval().requires_grad_(False)
 
-    def starts_from_weights(self, part: str) -> bool:
-        """Whether a part is trained further: it had weights (shipped ones, copied here) before its first checkpoint."""
+    def start(self, part: str, network: nn.Module) -> Start:
+        """Prepare a network for its stage: from nothing, or from weights that were there before its first checkpoint.
+
+        Those may be a smaller network's (shipped ones, copied here): then only what is new is trained, so that whatever
+        was trained with the rest stays valid. May be called twice.
+        """
         stage = self.folder / "stages" / part
-        note = stage / "started_from_weights"
+        note = stage / STARTED_FROM_WEIGHTS
+        path = self.domain.path(part)
         if not self.resume:
-            return False
-        if not (stage / "checkpoint.pt").exists() and self.domain.path(part).exists():
+            return Start(False, ())
+        if not (stage / "checkpoint.pt").exists() and path.exists():
+            tensors, _ = load_weights(path)
             stage.mkdir(parents=True, exist_ok=True)
-            note.touch()
-        return note.exists()
+            note.write_text(json.dumps(grow(network, tensors, path)) + "\n")
+        if not note.exists():
+            return Start(False, ())
+        new = tuple(json.loads(note.read_text()))
+        if new:
+            train_only(network, new)
+        return Start(True, new)
 
     def train(
         self, task: Task[Network], loop: LoopConfig, part: str, finish: Callable[[Network], None] | None = None
     ) -> None:
         """Run the loop for one part and write its weights and card.
 
-        With `resume`, a part that has weights but no checkpoint (shipped ones, copied here) is trained further; it may
-        have grown since.
+        With `resume`, a part that has weights but no checkpoint is trained further; see `start`.
         """
         stage = self.folder / "stages" / part
-        if self.starts_from_weights(part) and not (stage / "checkpoint.pt").exists():
-            tensors, _ = load_weights(self.domain.path(part))
-            grow(task.module, tensors, self.domain.path(part))
+        self.start(part, task.module)
         average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
         if finish is not None:
             finish(average)
@@ -234,24 +258,28 @@ def stage_judge(run: Run) -> None:
 def stage_generator(run: Run) -> None:
     """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid.
 
-    It is then trained at its full size only, at half of the rate, and most of the time with the discriminator.
+    It is then trained at its full size only, at half of the rate, and most of the time with the discriminator; one that
+    has grown learns its new blocks by regression first.
     """
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
-    if run.starts_from_weights("generator"):
+    generator = build.build_generator(run.domain).to(run.device)
+    start = run.start("generator", generator)
+    if start.from_weights:
         c = replace(
             c,
             phases=c.phases[-1:],
             freeze_mapping_at=0.0,
-            adversarial_from=0.2,
+            adversarial_from=GROWN_ADVERSARIAL_FROM if start.new else 0.2,
+            adversarial=GROWN_ADVERSARIAL if start.new else c.adversarial,
             loop=replace(c.loop, learning_rate=c.loop.learning_rate / 2),
         )
-    generator = build.build_generator(run.domain).to(run.device)
     attributes = None
     if run.domain.path("attributes").exists():
         attributes = run.load("attributes", build.build_attributes(run.domain))
     task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))
-    run.train(task, c.loop, "generator", finish=lambda g: set_average(g, c.loop.seed))
+    # Frozen weights map as before, so a grown generator keeps the mean latent that encoders were trained with.
+    run.train(task, c.loop, "generator", finish=None if start.new else lambda g: set_average(g, c.loop.seed))
 
 
 def stage_style(run: Run) -> None:
@@ -286,12 +314,20 @@ def stage_encoder(run: Run) -> None:
 
 
 def stage_hypernetwork(run: Run) -> None:
-    """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate."""
+    """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate.
+
+    The new heads of one that has grown tune blocks finer than what the networks that look at faces see, so pixels alone
+    teach them.
+    """
     c = run.sizes.hypernetwork_training
     c = replace(c, loop=run.loop(c.loop))
-    if run.starts_from_weights("hypernetwork"):
+    network = build.build_hypernetwork(run.domain).to(run.device)
+    start = run.start("hypernetwork", network)
+    if start.new:
+        c = replace(c, phases=c.phases[-1:], editing=0.0, perceptual=0.0, identity=0.0)
+    elif start.from_weights:
         c = replace(c, phases=c.phases[-1:], loop=replace(c.loop, learning_rate=c.loop.learning_rate / 4))
-    _train_hypernetwork(run, build.build_hypernetwork(run.domain), c, "hypernetwork")
+    _train_hypernetwork(run, network, c, "hypernetwork")
 
 
 def _stage_ablation(name: str, run: Run) -> None:
@@ -321,6 +357,18 @@ def _stage_baseline(name: str, run: Run) -> None:
     c = replace(c, loop=run.loop(c.loop))
     encoder = build.build_baseline(run.domain, name).to(run.device)
     _start_from(run, "w_encoder", encoder)
+    if run.start(name, encoder).new:
+        # Pixels alone teach the new rows, and e4e's stay as close to its others as those do to each other.
+        c = replace(
+            c,
+            phases=c.phases[-1:],
+            latent=0.0,
+            perceptual=0.0,
+            identity=0.0,
+            adversarial=0.0,
+            unlock_from=0.0,
+            unlock_until=0.0,
+        )
     task = StyleEncoderTask(
         encoder,
         run.load("generator", build.build_generator(run.domain)),

@@ -98,8 +98,9 @@ class StyleEncoderTask:
         if self.game is not None:
             numbers["game"] = self.game.learn(w_plus, z)
         assert y is not None
-        judged = judged_loss(self.attributes, self.identity, y, target, c.perceptual, c.identity)
-        return loss + judged, numbers
+        if c.perceptual or c.identity:
+            loss = loss + judged_loss(self.attributes, self.identity, y, target, c.perceptual, c.identity)
+        return loss, numbers
 
     def _draw(self, w_plus: Tensor, resolution: int) -> Tensor:
         return self.generator.render(self.generator.to_styles(w_plus), resolution=resolution)
