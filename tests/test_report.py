@@ -75,7 +75,15 @@ def test_everything_is_measured_and_written(drawn_folder, monkeypatch):
     assert found.tried is not None
     assert set(found.tried.methods) == {"hyperstyle", "w+", "more-steps", "polish", "longer"}
     page = report.to_markdown(found, "the command", {"slow": ["results/slow.png"]})
-    for words in ("the command", "## Goals", "## Tried", "## Ablation", "![results/slow.png]", "HyperStyle, 10 steps"):
+    for words in (
+        "the command",
+        "## Goals",
+        "## Tried",
+        "## Ablation",
+        "All of this took",
+        "![results/slow.png]",
+        "HyperStyle, 10 steps",
+    ):
         assert words in page
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hyperstyle.evaluation import ablations, comparison_page, world
@@ -26,6 +27,14 @@ PASSES = 10  # as in the paper's table
 WORLD_PICTURES = 64  # per question about the renderer's world; more are for telling methods apart
 LONG = OptimisationConfig(steps=1500, latent_noise=0.0)
 
+_PARTS = {
+    "world": "the renderer's world",
+    "quick": "methods without gradients",
+    "slow": "all methods",
+    "tried": "what was tried",
+    "ablations": "the ablation",
+}
+
 Progress = Callable[[str], None]
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -40,6 +49,7 @@ class Report:
         slow: All methods, on fewer faces; None where that was left out.
         tried: What might bring HyperStyle's edits past those of optimisation in W+, on the same faces.
         ablations: Hypernetworks that differ in one thing; None where the domain has none.
+        minutes: What each of these took.
     """
 
     world: dict[str, Any]
@@ -47,6 +57,7 @@ class Report:
     slow: Comparison | None = None
     tried: Comparison | None = None
     ablations: Comparison | None = None
+    minutes: dict[str, float] = field(default_factory=dict)
 
     @property
     def comparisons(self) -> dict[str, Comparison]:
@@ -80,12 +91,24 @@ def report(
     Raises:
         UsageError: The domain's generator was not made for the renderer's parameters.
     """
+    started_s = time.perf_counter()
+    minutes: dict[str, float] = {}
+
+    def done(part: str) -> None:
+        nonlocal started_s
+        now_s = time.perf_counter()
+        minutes[part] = (now_s - started_s) / 60
+        started_s = now_s
+        if part != "world":  # its questions are reported one by one
+            on_part(part)
+
     known = world.evaluate(pipeline, min(n, WORLD_PICTURES), seed, faces, on_part)
-    result = Report(known, compare(pipeline, _quick(pipeline), split, n, seed))
-    on_part("quick")
+    done("world")
+    result = Report(known, compare(pipeline, _quick(pipeline), split, n, seed), minutes=minutes)
+    done("quick")
     if slow_n:
         result.slow = compare(pipeline, pipeline.methods, split, slow_n, seed, options=options)
-        on_part("slow")
+        done("slow")
         result.tried = compare_contenders(
             pipeline, attempts(pipeline, options or {}), split, slow_n, seed, reader_error=result.quick.reader_error
         )
@@ -95,9 +118,9 @@ def report(
             "polish": result.slow.methods["hyperstyle+pti"],
             **result.tried.methods,
         }
-        on_part("tried")
+        done("tried")
     result.ablations = ablations.compare_ablations(pipeline, split, n, seed, result.quick.reader_error)
-    on_part("ablations")
+    done("ablations")
     return result
 
 
@@ -173,6 +196,8 @@ def to_markdown(result: Report, command: str, figures: Mapping[str, list[str]]) 
     if result.ablations is not None:
         page += ["## Ablation", comparison_page.pictures(result.ablations), *ablations.sections(result.ablations)]
         page += shown("ablations")
+    parts = ", ".join(f"{_PARTS[name]} {minutes:.1f}" for name, minutes in result.minutes.items())
+    page.append(f"All of this took {sum(result.minutes.values()):.0f} minutes: {parts}.")
     return "\n\n".join(page) + "\n"
 
 
