@@ -25,7 +25,7 @@ from hyperstyle.training.growing import grow
 from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, keep_frozen, learning_rate_at
 from hyperstyle.training.picture_discriminator import PictureGame
-from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage
+from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage, write_domain
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights, save_weights
 from hyperstyle.weights.fine_tuned import load_style
@@ -33,7 +33,9 @@ from hyperstyle.weights.load import (
     build_attributes,
     build_baseline,
     build_generator,
+    build_hypernetwork,
     build_identity,
+    build_w_encoder,
     load_models,
     load_network,
 )
@@ -365,9 +367,15 @@ def test_weights_grow_into_a_larger_network(tmp_path: Path) -> None:
         grow(Generator(sizes), {"w_avg": torch.zeros(sizes.w_dim)}, "other.safetensors")
 
 
-def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_hypernetwork", [False, True])
+def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path, with_hypernetwork: bool) -> None:
     """What was trained with the smaller one stays valid: its weights, and so its pictures, are the same afterwards."""
     torch.manual_seed(0)
+    if with_hypernetwork:  # what it makes of pictures is then trained on too
+        write_domain(tmp_path, "smoke", SMOKE)
+        domain = read_domain(tmp_path)
+        for part, network in (("w_encoder", build_w_encoder(domain)), ("hypernetwork", build_hypernetwork(domain))):
+            save_weights(domain.path(part), network.state_dict(), {})
     small = Generator(replace(SMOKE.generator, resolution=16)).eval()
     save_weights(tmp_path / "generator.safetensors", small.state_dict(), {"domain": "smoke"})
     before, _ = load_weights(tmp_path / "generator.safetensors")  # rounded, as files are

@@ -12,6 +12,7 @@ from torch import Tensor
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import to_z
+from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.config import GeneratorTraining
 from hyperstyle.training.data import Pictures
 from hyperstyle.training.losses import face_weight, perceptual_loss, pool_to, psnr
@@ -41,6 +42,7 @@ class GeneratorTask:
         config: Settings.
         plain: Training pictures (plain ones only: details stay beyond the domain).
         held_out: Pictures never used for training.
+        adapted: For a grown generator whose hypernetwork is there: half of each batch is what that makes of it.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class GeneratorTask:
         config: GeneratorTraining,
         plain: Pictures,
         held_out: Pictures,
+        adapted: Adapted | None = None,
     ) -> None:
         self.module: Generator = generator
         self.attributes, self.config, self.plain, self.held_out = attributes, config, plain, held_out
+        self.adapted = adapted
         self.device = next(generator.parameters()).device
         self.calls = 0
         self.resolution = config.phases[-1][0]
@@ -65,10 +69,14 @@ class GeneratorTask:
         if self.calls % 200 == 0:
             self.plain.refresh()
         resolution = self.resolution = phase_at(self.config.phases, progress)
-        y, p = self.plain.random(self.config.loop.batch, generator, resolution)
+        batch = self.config.loop.batch
+        y, p = self.plain.random(batch if self.adapted is None else batch // 2, generator, resolution)
         y = y.to(self.device)
         self.module.style.requires_grad_(progress < self.config.freeze_mapping_at)
         x = draw(self.module, to_z(p).to(self.device), resolution)
+        if self.adapted is not None:
+            target, styles, deltas = self.adapted.random(self.module, batch - batch // 2, generator)
+            x, y = torch.cat((x, self.module.render(styles, deltas))), torch.cat((y, target))
         loss = self.compare(x, y)
         numbers = {"l1": float((x.detach() - y).abs().mean()), "psnr": psnr(x.detach(), y)}
         late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution

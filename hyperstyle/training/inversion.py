@@ -165,7 +165,7 @@ class HypernetworkTask:
             if step < passes:
                 loss.backward()
         # The networks that look at faces cost as much as a pass, so they judge the last picture only, once it is sharp.
-        if resolution >= self.size and (c.perceptual or c.identity):
+        if resolution >= self.size:
             loss = loss + judged_loss(self.attributes, self.identity, y, target, c.perceptual, c.identity)
         return loss, numbers
 

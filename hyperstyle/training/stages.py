@@ -28,6 +28,7 @@ from hyperstyle.images import save_picture, to_photo
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.synthetic.styles import STYLES
+from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
     PORTRAITS,
@@ -259,7 +260,7 @@ def stage_generator(run: Run) -> None:
     """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid.
 
     It is then trained at its full size only, at half of the rate, and most of the time with the discriminator; one that
-    has grown learns its new blocks by regression first.
+    has grown learns its new blocks by regression first, and on adapted weights too where there is a hypernetwork.
     """
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
@@ -277,9 +278,22 @@ def stage_generator(run: Run) -> None:
     attributes = None
     if run.domain.path("attributes").exists():
         attributes = run.load("attributes", build.build_attributes(run.domain))
-    task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"))
+    adapted = _adapted(run) if start.new else None
+    task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"), adapted)
     # Frozen weights map as before, so a grown generator keeps the mean latent that encoders were trained with.
     run.train(task, c.loop, "generator", finish=None if start.new else lambda g: set_average(g, c.loop.seed))
+
+
+def _adapted(run: Run) -> Adapted | None:
+    """Inversions by the networks that the smaller generator had; None where they are not there."""
+    if not all(run.domain.path(part).exists() for part in ("w_encoder", "hypernetwork")):
+        return None
+    return Adapted(
+        run.load("w_encoder", build.build_w_encoder(run.domain)),
+        run.load("hypernetwork", build.build_hypernetwork(run.domain)),
+        run.sizes.hypernetwork_training.passes,
+        run.pictures("beyond"),
+    )
 
 
 def stage_style(run: Run) -> None:
@@ -314,18 +328,11 @@ def stage_encoder(run: Run) -> None:
 
 
 def stage_hypernetwork(run: Run) -> None:
-    """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate.
-
-    The new heads of one that has grown tune blocks finer than what the networks that look at faces see, so pixels alone
-    teach them.
-    """
+    """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate."""
     c = run.sizes.hypernetwork_training
     c = replace(c, loop=run.loop(c.loop))
     network = build.build_hypernetwork(run.domain).to(run.device)
-    start = run.start("hypernetwork", network)
-    if start.new:
-        c = replace(c, phases=c.phases[-1:], editing=0.0, perceptual=0.0, identity=0.0)
-    elif start.from_weights:
+    if run.start("hypernetwork", network).from_weights:
         c = replace(c, phases=c.phases[-1:], loop=replace(c.loop, learning_rate=c.loop.learning_rate / 4))
     _train_hypernetwork(run, network, c, "hypernetwork")
 
