@@ -278,6 +278,20 @@ def run(capsys):
     return run
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp"])
+def test_a_movie_stops_while_its_drawn_frames_are_encoded(tiny, inversion, tmp_path, suffix) -> None:
+    drawn, asked = [0], []
+
+    def cancel() -> bool:
+        asked.append(drawn[0])
+        return asked.count(12) > 3  # all are drawn, some are encoded
+
+    animation = Animation(tiny, inversion, Sweep("smile", -2, 2), 0.5)
+    with pytest.raises(Cancelled):
+        animation.export(tmp_path / f"out{suffix}", lambda done, _: drawn.__setitem__(0, done), cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def saved(inversion, tmp_path) -> Path:
     path = tmp_path / "face.safetensors"

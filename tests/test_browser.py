@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -659,6 +660,16 @@ def make_movie(page: Page, path: Path) -> int:
         return sum(1 for _ in movie.decode(video=0))
 
 
+STOP_AT_ONCE = """() => {
+  const status = document.querySelector(".hs-movie-status");
+  new MutationObserver(() => {
+    if (window.stoppedAt || !status.textContent.includes(" of ")) return;
+    window.stoppedAt = status.textContent;
+    document.querySelector("#hs-movie-stop").click();
+  }).observe(status, { childList: true, subtree: true, characterData: true });
+}"""
+
+
 def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path):
     page = visit(viewport={"width": 390, "height": 844})
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
@@ -668,6 +679,23 @@ def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path)
     set_slider(page, edit_sliders(pipeline)[0], 1.5)
     wait_for_change(page, rebuilt)
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    # A long one, stopped as soon as it shows progress, so that it cannot be finished by then on any machine.
+    set_slider(page, "#hs-movie-seconds", 10)
+    expect(page.locator("#hs-movie-plan")).to_contain_text("240 frames", timeout=PATIENCE_MS)
+    page.evaluate(STOP_AT_ONCE)
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
+    assert "of 240" in page.evaluate("window.stoppedAt")
+    expect(page.locator("#hs-movie-stop")).to_be_hidden()
+    deadline = time.monotonic() + 5
+    while (working := [one for one in threading.enumerate() if one.name == "animate"]) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert working == []
+    page.wait_for_timeout(500)  # for what was on its way
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED)
+    expect(page.locator("#hs-movie-download")).to_be_hidden()
+    assert page.locator("#hs-movie video").count() == 0
+    set_slider(page, "#hs-movie-seconds", 2)
     expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
     assert make_movie(page, tmp_path / "sweep.mp4") == 48
     page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)

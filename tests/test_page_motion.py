@@ -11,6 +11,7 @@ from demo_tools import astronaut
 from tiny import add_style
 
 from hyperstyle.alignment import AlignedFace
+from hyperstyle.animation import Animation, Movie
 from hyperstyle.demo import texts
 from hyperstyle.demo.animating import Animator, News, Wish, read_wish, tell_bytes
 from hyperstyle.demo.beginnings import Beginnings, Settings, read_settings
@@ -105,6 +106,43 @@ def test_a_movie_can_be_stopped(handlers):
     assert last == News(last.status)
     assert last.status is not None
     assert last.status.text == texts.MOVIE_STOPPED
+
+
+def test_a_movie_can_be_stopped_after_its_last_frame(handlers, monkeypatch):
+    """Its end is still in the encoder then, or it is on its way to the page."""
+    animator = Animator(handlers)
+    wish = Wish("smile", seconds=0.5)
+
+    def stop_at_the_end(animation: Animation, path: Path, on_frame, cancel) -> Movie:
+        def drawn(done: int, total: int) -> None:
+            on_frame(done, total)
+            if done == total:
+                animator.stop("a")
+
+        return export(animation, path, drawn, cancel)
+
+    def stop_once_written(animation: Animation, path: Path, on_frame, cancel) -> Movie:
+        movie = export(animation, path, on_frame, cancel)
+        animator.stop("a")
+        return movie
+
+    export = Animation.export
+    for late in (stop_at_the_end, stop_once_written):
+        monkeypatch.setattr(Animation, "export", late)
+        *_, last = animator.make("a", wish)
+        assert last.status is not None
+        assert (last.status.text, last.file) == (texts.MOVIE_STOPPED, None)
+    monkeypatch.undo()
+    *_, last = animator.make("a", wish)
+    assert last.file is not None
+
+
+def test_a_movie_that_waits_for_its_turn_can_be_stopped(handlers):
+    animator = Animator(handlers)
+    animator.stop("a", read_wish({"number": 2}).number)
+    assert [news.status.text for news in animator.make("a", Wish("smile", number=2))] == [texts.MOVIE_STOPPED]
+    *_, last = animator.make("a", Wish("smile", seconds=0.5, number=3))
+    assert last.file is not None
 
 
 def test_closing_the_page_or_the_answer_ends_the_work(handlers):

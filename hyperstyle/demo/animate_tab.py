@@ -80,11 +80,13 @@ class AnimateTab:
         return _value(self.animator.plan(_key(request), read_wish(value)))
 
     def _make(self, value: Any, request: gr.Request) -> Iterator[dict[str, Any]]:
-        for news in self.animator.make(_key(request), read_wish(value)):
-            yield _value(news)
+        wish = read_wish(value)
+        for news in self.animator.make(_key(request), wish):
+            yield {**_value(news), "number": wish.number}
 
-    def _stop(self, request: gr.Request) -> None:
-        self.animator.stop(_key(request))
+    def _stop(self, event: gr.EventData, request: gr.Request) -> None:
+        data = getattr(event, "_data", None)
+        self.animator.stop(_key(request), read_wish(data).number)
 
 
 def _value(news: News) -> dict[str, Any]:
@@ -111,5 +113,5 @@ FORM_TEXTS = (
     *("RESET_ONE", "PROMPT_HINT"),
 )
 """Names of the `texts` that the form shows."""
-MOVIE_TEXTS = ("MOVIE_EMPTY", "MOVIE_NAME", "MOVIE_DOWNLOAD", "MOVIE_READY")
+MOVIE_TEXTS = ("MOVIE_EMPTY", "MOVIE_NAME", "MOVIE_DOWNLOAD", "MOVIE_READY", "MOVIE_STOPPED")
 """Names of the `texts` that the preview shows by itself."""

@@ -5,6 +5,7 @@ const PLAN_AFTER_MS = 500; // without a change
 let timer = 0;
 let ready = false; // whether there is a face
 let busy = false;
+let number = 0; // of the newest movie that was asked for
 const wish = {
   morph: !props.edits.length && !props.has_words, edit: props.edits[0]?.name ?? "", words: "", first: -1, last: -1,
   seconds: 2, fps: 24, suffix: ".mp4", ping_pong: false, in_photo: false, start: 0, stop: 0,
@@ -12,7 +13,7 @@ const wish = {
 
 function tell(event) {
   const { morph, ...rest } = wish;
-  props.value = { ...rest, edit: morph ? "" : wish.edit, words: morph || wish.edit ? "" : wish.words };
+  props.value = { ...rest, number, edit: morph ? "" : wish.edit, words: morph || wish.edit ? "" : wish.words };
   trigger(event);
 }
 
@@ -108,10 +109,16 @@ const back = make("input", { type: "checkbox", id: "hs-movie-back", onchange: ()
 } });
 const start = make("button", { type: "button", class: "hs-button hs-main", id: "hs-movie-make", onclick: () => {
   clearTimeout(timer);
+  number += 1;
   setBusy(true);
   tell("submit");
 } }, words.MOVIE_MAKE);
-const stop = make("button", { type: "button", class: "hs-button", id: "hs-movie-stop", onclick: () => trigger("select", { action: "stop" }) }, words.MOVIE_STOP);
+// Who stops a movie does not want it, even where it is finished already and on its way.
+const stop = make("button", { type: "button", class: "hs-button", id: "hs-movie-stop", onclick: () => {
+  document.dispatchEvent(new CustomEvent("hs-movie-stop", { detail: number }));
+  setBusy(false);
+  trigger("select", { action: "stop", number });
+} }, words.MOVIE_STOP);
 
 const plan = make("p", { class: "hs-note", id: "hs-movie-plan", role: "status" });
 
