@@ -315,6 +315,10 @@ def test_animate(run, tiny, tiny_folder, photo, saved, inversion, tmp_path) -> N
     out = tmp_path / "into.webp"
     words = ("--into", tmp_path / "other.safetensors", "--ease", "linear", "--sweep", "smile=0:1")
     assert run("animate", saved, "-o", out, *words, *quick)[0] == 0
+    assert b"digitalsourcetype" in out.read_bytes()
+    silent = tmp_path / "silent.webp"
+    assert run("animate", saved, "-o", silent, *words, "--no-provenance", *quick)[0] == 0
+    assert b"digitalsourcetype" not in silent.read_bytes()
     last = tiny.render(tiny.random_face(5), {"smile": 1.0})
     assert difference(decode(out)[0][-1].convert("L"), last.convert("L")) < 8
 
