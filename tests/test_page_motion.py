@@ -22,6 +22,7 @@ from hyperstyle.demo.readouts import Readout
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, read_controls, write_controls
 from hyperstyle.demo.studio import Studio
+from hyperstyle.demo.widgets import viewer_value
 from hyperstyle.images import open_photo
 from hyperstyle.pipeline import HyperStyle, load
 
@@ -205,11 +206,14 @@ def test_a_made_up_face_can_be_edited_and_not_put_back(handlers, tiny):
     change = handlers.live("a", SMILE)
     assert change is not None
     assert change.picture == to_data_uri(tiny.render(tiny.random_face(7, 0.5), {"smile": 2.0}))
+    assert [viewer_value(one)["tag"] for one in (begun, change)] == [texts.TAG_UNEDITED, texts.TAG_EDITED]
     assert handlers.paste("a", SMILE).status.text == texts.FACE_WITHOUT_PHOTO
     assert last_of(handlers.change_steps("a", REST)).status.text == texts.NO_PHOTO_TO_REFINE
     ((sentence, cards),) = Comparer(tiny, handlers.store).compare("a", ["encoder"])
     assert (sentence, cards) == (texts.NO_PHOTO_TO_COMPARE, ())
-    assert last_of(handlers.choose_face("a", 0, 1)).pastes  # back to the photo
+    back = last_of(handlers.choose_face("a", 0, 1))
+    assert back.pastes  # back to the photo
+    assert viewer_value(back)["tag"] == texts.TAG_REBUILT
     assert session.rebuilt.face is not None
 
 

@@ -44,6 +44,7 @@ GERMAN: dict[str, str] = {
     texts.VIEWER_NAME: "Vorher und nachher; Pfeiltasten bewegen die Grenze",
     texts.TAG_REBUILT: "Nachgebaut",
     texts.TAG_EDITED: "Bearbeitet",
+    texts.TAG_UNEDITED: "Unbearbeitet",
     texts.FILM_NAME: "Vom Foto zum nachgebauten Gesicht; ein Klick vergleicht mit dem Bild",
     texts.FRAME_TARGET: "Foto",
     texts.FRAME_STEP: "Schritt {number}",

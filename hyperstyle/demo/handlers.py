@@ -137,7 +137,7 @@ class Change:
         whole_warnings: What may look wrong in it.
         link: The edits as what follows the # of an address.
         ready: A face is there, so it can be downloaded.
-        pastes: It came from a photo, so it can be put back; counts where `ready`.
+        pastes: It came from a photo, so it can be put back; counts where `ready`, and for what the picture is called.
     """
 
     serial: int
@@ -429,7 +429,13 @@ class Handlers:
                     return self.settle(session, rebuilt, controls)
                 serial = session.next_serial()
                 picture, note = self._draw(rebuilt.inversion, controls, preview)
-                return Change(serial, status=_news(session, note), picture=to_data_uri(picture), edited=controls.edited)
+                return Change(
+                    serial,
+                    status=_news(session, note),
+                    picture=to_data_uri(picture),
+                    edited=controls.edited,
+                    pastes=rebuilt.photo is not None,
+                )
         except Exception as error:
             return self.failed(session, error)
 
@@ -461,6 +467,7 @@ class Handlers:
             edited=settled.edited,
             readout=readout,
             past=past,
+            pastes=rebuilt.photo is not None,
         )
 
     def read_out(self, rebuilt: Rebuilt, picture: Image.Image, controls: Controls) -> Readout:

@@ -42,6 +42,7 @@ MIX_NEEDS_FACE = "Add a photo or make up a face first; then it can be mixed with
 VIEWER_EMPTY = "Your rebuilt face appears here"
 VIEWER_NAME = "Before and after; arrow keys move the border"
 TAG_REBUILT = "Rebuilt"
+TAG_UNEDITED = "Unedited"
 TAG_EDITED = "Edited"
 FILM_NAME = "From your photo to the rebuilt face; click a picture to compare with it"
 FRAME_TARGET = "Photo"

@@ -118,7 +118,7 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["status"] = asdict(change.status)
     if change.picture is not None:
         value["picture"] = change.picture
-        value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT
+        value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT if change.pastes else texts.TAG_UNEDITED
     if change.frames is not None:
         value["frames"] = [{**asdict(frame), "captions": list(frame.captions)} for frame in change.frames]
     if change.readout is not None:
