@@ -127,6 +127,8 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["past"] = _past_value(change.past)
     if change.controls is not None:
         value["controls"] = write_controls(change.controls)
+    if change.take:
+        value["take"] = dict(change.take)
     if change.sheet is not None:
         rows = [[asdict(cell) for cell in row] for row in change.sheet.rows]
         value["sheet"] = {**asdict(change.sheet), "strengths": list(change.sheet.strengths), "rows": rows}

@@ -17,7 +17,7 @@ film.setAttribute("aria-label", words.FILM_NAME);
 border.setAttribute("aria-label", words.VIEWER_NAME);
 
 // Serial of the newest answer shown, per part: an answer that was overtaken on its way must not undo a newer one.
-const shown = { status: 0, picture: 0, frames: 0, readout: 0, past: 0, controls: 0, sheet: 0, pair: 0, link: 0 };
+const shown = { status: 0, picture: 0, frames: 0, readout: 0, past: 0, controls: 0, take: 0, sheet: 0, pair: 0, link: 0 };
 let frames = [];
 let compared = 0; // frame on the left of the border
 let latest = null; // the face as it stands, while two states are compared
@@ -123,6 +123,7 @@ function apply(value) {
   }
   if (isNew("pair") && value.serial > shown.picture) showPair(value.pair);
   if (isNew("controls")) tell("hs-controls", value.controls);
+  if (isNew("take")) tell("hs-take", value.take);
   if (isNew("readout")) showReadout(value.readout);
   Object.assign(thumbnails, value.past?.thumbnails); // also from an answer that was overtaken
   if (isNew("past")) {
