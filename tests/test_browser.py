@@ -570,8 +570,19 @@ def test_the_search_leaves_what_matches(visit, pipeline):
     expect(page.locator(edit_sliders(pipeline)[0])).to_be_visible()
 
 
+def make_movie(page: Page, path: Path) -> int:
+    """Make the movie that the form asks for, download it and count its frames."""
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    with page.expect_download() as download:
+        page.click("#hs-movie-download")
+    download.value.save_as(path)
+    with av.open(str(path)) as movie:
+        return sum(1 for _ in movie.decode(video=0))
+
+
 def test_the_whole_story(visit, photos, pipeline, tmp_path):
-    """Two faces, three edits, undo, before and after, back in the photo, a recipe, and on a new page the same again."""
+    """Two faces, three edits, undo, a lock, before and after, back in the photo, a recipe, the same again, a movie."""
     smile, other = "#hs-edit-smile", edit_sliders(pipeline)[-1]
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     first = rebuild(page, photos / "two.jpg")
@@ -594,20 +605,23 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     page.click("#hs-undo")
     assert wait_for_change(page, three) == two
 
+    page.click("#hs-whole-fold > summary")
+    page.check("#hs-keep-background")
     page.focus(".hs-border")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".hs-border")).to_have_attribute("aria-valuenow", "95")
+    expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_TARGET)
 
-    page.click("#hs-whole-fold > summary")
     page.click("#hs-paste-back")
     said = page.locator("#hs-whole p")
     expect(said).to_contain_text(texts.WHOLE_FACES.format(count=2), timeout=PATIENCE_MS)
-    before = float(said.inner_text().split("\u00a0")[0])
-    page.check("#hs-keep-background")  # the photo on show follows
-    expect(said).not_to_contain_text(f"{before:g}\u00a0%", timeout=PATIENCE_MS)
     kept = float(said.inner_text().split("\u00a0")[0])
-    assert kept > before
+    page.uncheck("#hs-keep-background")  # the photo on show follows
+    expect(said).not_to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
+    assert kept > float(said.inner_text().split("\u00a0")[0])
+    page.check("#hs-keep-background")
+    expect(said).to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
     page.check("#hs-mark")
     with page.expect_download() as download:
         page.click("#hs-save-whole")
@@ -633,8 +647,9 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert wait_for_change(page, two) == large
     assert in_use(page)[0].endswith("+1")
 
-    page.close()
-    page = visit()
+    page.reload()
+    expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
+    expect(page.locator("#hs-keep-background")).not_to_be_checked()
     page.click("#hs-recipe-fold > summary")
     with page.expect_file_chooser() as chooser:
         page.click("#hs-recipe-load")
@@ -642,22 +657,18 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
     assert settled(page) == two
     assert page.input_value(f"{smile} input[type=number]") == "1.5"
+    expect(page.locator("#hs-keep-background")).to_be_checked()
+
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    assert make_movie(page, tmp_path / "sweep.mp4") == 48
+    page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
+    page.get_by_role("tab", name=texts.TAB_EDIT).click()
     set_slider(page, smile, 0)
     wait_for_change(page, two)
 
     page = visit(at=link, ready=texts.LINK_WAITS)
     assert page.input_value(f"{other} input[type=number]") == "-1"
-
-
-def make_movie(page: Page, path: Path) -> int:
-    """Make the movie that the form asks for, download it and count its frames."""
-    page.click("#hs-movie-make")
-    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
-    with page.expect_download() as download:
-        page.click("#hs-movie-download")
-    download.value.save_as(path)
-    with av.open(str(path)) as movie:
-        return sum(1 for _ in movie.decode(video=0))
 
 
 STOP_AT_ONCE = """() => {
@@ -670,7 +681,7 @@ STOP_AT_ONCE = """() => {
 }"""
 
 
-def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path):
+def test_a_stopped_movie_is_not_offered(visit, photos, pipeline):
     page = visit(viewport={"width": 390, "height": 844})
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
     expect(page.locator("#hs-movie-make")).to_be_disabled()
@@ -695,10 +706,6 @@ def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path)
     expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED)
     expect(page.locator("#hs-movie-download")).to_be_hidden()
     assert page.locator("#hs-movie video").count() == 0
-    set_slider(page, "#hs-movie-seconds", 2)
-    expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
-    assert make_movie(page, tmp_path / "sweep.mp4") == 48
-    page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
