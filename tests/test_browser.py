@@ -30,6 +30,7 @@ from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
+from hyperstyle.inversion import METHODS
 from hyperstyle.pipeline import HyperStyle, load
 from hyperstyle.provenance import SOURCE_TYPES
 
@@ -772,6 +773,14 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     expect(page.locator("#hs-save-whole")).to_be_hidden()
     page.click("#hs-paste-back")
     expect(page.locator("#hs-whole p")).to_have_text(re.compile(r"^[\d.]+\s% der Pixel sind genau die deines Fotos\."))
+    page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE]).click()
+    expect(page.locator("#hs-compare-page .hs-note")).to_have_text(GERMAN[texts.COMPARE_INFO])
+    expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARE_READY])
+    expect(page.locator("#hs-compare-methods legend")).to_have_text(GERMAN[texts.COMPARE_METHODS])
+    expect(page.locator("#hs-compare-edit option").nth(0)).to_have_text(GERMAN[pipeline.edits[0].label])
+    page.click("#hs-compare")
+    expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARED], timeout=PATIENCE_MS)
+    expect(page.locator(".hs-cards p").nth(0)).to_have_text(GERMAN[METHODS["encoder"].about])
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hyperstyle.alignment import REGIONS
 from hyperstyle.demo import texts
+from hyperstyle.inversion import METHODS
 
 GERMAN: dict[str, str] = {
     # Photo
@@ -233,7 +234,44 @@ GERMAN: dict[str, str] = {
     texts.PASTED_ALL: "{count} bearbeitete Gesichter sind wieder im Foto.",
     texts.UNEXPECTED: "Das hat leider nicht geklappt. Nichts ist verloren; versuche es noch einmal.",
     texts.FACE_WARNING: "Gut zu wissen: {warning}",
-    texts.TAB_COMPARE: "Vergleichen",
+    # Compare tab
+    texts.TAB_COMPARE: "Vergleichen",  # also the button
+    texts.COMPARE_INFO: (
+        "Das Gesicht unter „Bearbeiten“, mit mehreren Verfahren nachgebaut; dann dieselbe Änderung an allen. Achte vor "
+        "der Änderung auf die Ähnlichkeit, und danach darauf, wer noch dieselbe Person ist."
+    ),
+    texts.COMPARE_METHODS: "Verfahren",
+    texts.COMPARE_METHODS_INFO: "Langsame rechnen für dieses eine Gesicht, bis zu einigen Minuten; man kann zusehen.",
+    texts.COMPARE_SLOW: "{label} (langsam)",
+    texts.COMPARE_BUTTON_INFO: "Baut das Gesicht unter „Bearbeiten“ mit jedem angekreuzten Verfahren nach.",
+    texts.COMPARE_EDIT_INFO: "Was der Regler in jedem Bild ändert.",
+    texts.COMPARE_STRENGTH: "Stärke in %",
+    texts.COMPARE_STRENGTH_INFO: "Vom Bereich, in dem die Änderung glaubwürdig bleibt.",
+    texts.COMPARE_READY: "Wähle Verfahren und drücke „Vergleichen“.",
+    texts.COMPARING: "{method} ist am Werk ...",
+    texts.COMPARED: "Fertig. Die Stärke ändert alle zugleich.",
+    texts.COMPARED_EDITED: "Die Identität vergleicht jetzt die geänderten Gesichter mit dem Foto.",
+    texts.NO_FACE_TO_COMPARE: "Füge zuerst unter „Bearbeiten“ ein Foto hinzu, dann vergleiche.",
+    texts.NO_METHODS: "Wähle mindestens ein Verfahren.",
+    texts.NO_PHOTO_TO_COMPARE: "Zu diesem Gesicht gibt es kein Foto zum Vergleichen; wähle eines unter „Bearbeiten“.",
+    texts.CARD_STATES["waiting"]: "wartet",
+    texts.CARD_STATES["working"]: "am Werk ...",
+    METHODS["hyperstyle"].about: "Der Encoder, dann einige Schritte, die Gewichte anpassen: nah, änderbar, schnell.",
+    METHODS["encoder"].about: "Einmal der Encoder: schnell und gut zu ändern, aber nur ungefähr diese Person.",
+    METHODS["psp"].about: "Ein Encoder mit einem Punkt je Schicht: recht nah, doch Änderungen misslingen eher.",
+    METHODS["e4e"].about: "Wie pSp, aber nahe bei Punkten gehalten, die sich gut ändern lassen.",
+    METHODS["restyle-psp"].about: (
+        "Ein Encoder, der sein Ergebnis ansieht und den Punkt einige Male verbessert; der Generator bleibt, wie er ist."
+    ),
+    METHODS["restyle-e4e"].about: "ReStyle, nahe bei Punkten gehalten, die sich gut ändern lassen.",
+    METHODS["idinvert"].about: "Steigt von pSps Punkten ab, wo der Encoder das Bild suchen würde: langsam.",
+    METHODS["w"].label: "Abstieg in W",
+    METHODS["w"].about: "Steigt zu einem Punkt für alle Schichten ab: langsam, gut zu ändern, nur ungefähr die Person.",
+    METHODS["w+"].label: "Abstieg in W+",
+    METHODS["w+"].about: "Steigt zu einem Punkt je Schicht ab: langsam und nah, doch Änderungen misslingen eher.",
+    METHODS["pti"].about: "Steigt zu einem Punkt ab und stimmt den Generator auf das Gesicht ab: langsam und sehr nah.",
+    METHODS["hyperstyle+pti"].label: "HyperStyle, abgestimmt",
+    METHODS["hyperstyle+pti"].about: "HyperStyle, dann auf dieses Gesicht abgestimmt: langsam, am nächsten.",
     # Animate tab
     texts.TAB_ANIMATE: "Animieren",
     texts.MOVIE_INFO: "Ein Film vom Gesicht unter „Bearbeiten“. Alles andere bleibt, wie es dort ist.",
