@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
+import gradio as gr
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
+from gradio.components.base import FormComponent
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from test_bad_photos import png_header
@@ -781,6 +783,66 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     page.click("#hs-compare")
     expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARED], timeout=PATIENCE_MS)
     expect(page.locator(".hs-cards p").nth(0)).to_have_text(GERMAN[METHODS["encoder"].about])
+
+
+# The controls on show that nothing explains: no tooltip on them or their label, and no text described as theirs.
+UNEXPLAINED = """() => {
+  const described = (one) => (one?.getAttribute("aria-describedby") ?? "").split(" ").some((id) => {
+    const note = id && document.getElementById(id);
+    return note && note.checkVisibility() && note.textContent.trim();
+  });
+  const titled = (one) => one.title || one.closest("label[title]");
+  const explained = (one) => titled(one) || described(one) || described(one.closest("fieldset"));
+  const controls = "#hs-tabs [role=tabpanel] :is(button, input, select, textarea, a[href], [role=slider])";
+  return [...document.querySelectorAll(controls)]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !explained(one))
+    .map((one) => one.outerHTML.slice(0, 200));
+}"""
+GRADIO_CONTROLS = (gr.Button, gr.UploadButton, gr.DownloadButton, gr.Image, FormComponent)
+OPEN_FOLDS = "document.querySelectorAll('#hs-tabs details').forEach((one) => (one.open = true))"
+
+
+def fill_the_page(page: Page, photos: Path, pipeline: HyperStyle) -> None:
+    """Bring every control of the Edit tab on show: two faces, edits, words, states, a photo, every fold open."""
+    rebuilt = rebuild(page, photos / "two.jpg")
+    set_slider(page, edit_sliders(pipeline)[0], 1.5)
+    edited = wait_for_change(page, rebuilt)
+    page.click(".hs-chip >> nth=0")
+    wait_for_change(page, edited)
+    page.click(".hs-more summary")
+    page.click("#hs-sheet-0")
+    expect(page.locator(".hs-sheet button")).to_have_count(12, timeout=PATIENCE_MS)
+    page.evaluate(OPEN_FOLDS)
+    page.click(".hs-keep-this")
+    page.keyboard.type("First try")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-versions li")).to_have_count(1)
+    page.click(".hs-keep-this")
+    page.click("#hs-link-copy")
+    expect(page.locator("#hs-link")).to_be_visible()
+    page.click("#hs-paste-back")
+    page.wait_for_selector("#hs-whole img[src]")
+
+
+def test_every_control_is_explained(visit, app, photos, pipeline):
+    page = visit()
+    assert page.evaluate(UNEXPLAINED) == []
+    fill_the_page(page, photos, pipeline)
+    assert page.evaluate(UNEXPLAINED) == []
+    # Gradio's own components that somebody can use and see are among those that were looked at.
+    _, demo = app
+    shown = [
+        f"#{block.elem_id}" for block in demo.blocks.values() if isinstance(block, GRADIO_CONTROLS) and block.elem_id
+    ]
+    seen = [one for one in shown if page.locator(one).count() and page.locator(one).is_visible()]
+    assert sorted(seen) == ["#hs-paste-back", "#hs-save-face", "#hs-save-whole", "#hs-upload"]
+    assert all(page.locator(f"#hs-tabs [role=tabpanel] {one}").count() for one in seen)
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    assert page.evaluate(UNEXPLAINED) == []
+    page.locator("#hs-movie-what input").nth(1).check()
+    assert page.evaluate(UNEXPLAINED) == []
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    assert page.evaluate(UNEXPLAINED) == []
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

@@ -55,7 +55,8 @@ def viewer() -> gr.HTML:
 
 
 VIEWER_TEXTS = (
-    *("READY", "VIEWER_EMPTY", "VIEWER_NAME", "FILM_NAME", "FILM_NOTE", "HISTORY", "HISTORY_NAME", "COMPARE_STATES"),
+    *("READY", "VIEWER_EMPTY", "VIEWER_NAME", "FILM_NAME", "FILM_INFO", "FILM_NOTE", "HISTORY", "HISTORY_NAME"),
+    *("HISTORY_GO", "COMPARE_STATES"),
     *("COMPARE_STATES_INFO", "PICK_FIRST", "PICK_SECOND", "VERSION_OPEN", "VERSION_HINT", "VERSION_KEEP"),
     *("VERSION_KEEP_INFO", "VERSION_DROP", "VERSIONS_NAME"),
 )
@@ -83,9 +84,11 @@ def thumbnails(examples: Sequence[tuple[str, str]]) -> gr.HTML:
     return gr.HTML(
         value=[{"source": source, "label": label} for source, label in examples],
         html_template='<div class="hs-thumbnails"></div>',
-        js_on_load=read_static("thumbnails.js"),
+        js_on_load=script("thumbnails.js"),
         apply_default_css=False,
         elem_id="hs-examples",
+        words={"EXAMPLE_INFO": texts.EXAMPLE_INFO},
+        languages=LANGUAGES,
     )
 
 

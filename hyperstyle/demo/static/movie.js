@@ -7,6 +7,7 @@ const download = element.querySelector("#hs-movie-download");
 stage.querySelector("span").textContent = words.MOVIE_EMPTY;
 status.textContent = words.MOVIE_READY;
 download.textContent = words.MOVIE_DOWNLOAD;
+download.title = words.MOVIE_DOWNLOAD_INFO;
 
 function player(address, name) {
   const made = document.createElement(name.endsWith(".mp4") ? "video" : "img");

@@ -84,7 +84,7 @@ const whole = fold(
 
 // Recipes
 
-const link = make("input", { type: "text", id: "hs-link", readonly: true, hidden: true, "aria-label": words.LINK_NAME, onfocus: () => link.select() });
+const link = make("input", { type: "text", id: "hs-link", readonly: true, hidden: true, "aria-label": words.LINK_NAME, title: words.LINK_COPY_INFO, onfocus: () => link.select() });
 const copied = make("p", { class: "hs-note", role: "status", id: "hs-link-copied" });
 const recipe = fold(
   "hs-recipe-fold", words.RECIPE_HEADING,
