@@ -428,13 +428,32 @@ def test_the_border_moves_by_mouse_and_keyboard(visit, photos):
     expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_ENCODER)
 
 
+def test_a_phone_shows_every_control_in_its_own_place(visit, photos, pipeline):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True)
+
+    def check(least: int) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        pairs, count = page.evaluate(OVERLAPPING)
+        assert pairs == []
+        assert count >= least
+
+    check(10)
+    fill_the_page(page, photos, pipeline)
+    check(60)
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    check(10)
+    page.locator("#hs-movie-what input").nth(1).check()
+    check(10)
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    page.click("#hs-compare")
+    expect(page.locator("#hs-compare-status")).to_have_text(texts.COMPARED, timeout=PATIENCE_MS)
+    check(5)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipeline, scheme):
+def test_a_phone_keeps_the_face_in_sight(visit, photos, pipeline, scheme):
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
     rebuild(page, photos / "one.png")
-    page.evaluate("document.querySelectorAll('.hs-take-home details').forEach((one) => (one.open = true))")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
     slider = edit_sliders(pipeline)[-1]
     page.evaluate(f"document.querySelector('{slider}').scrollIntoView({{block: 'end'}})")
     stage = page.locator(".hs-stage").bounding_box()
@@ -799,6 +818,21 @@ UNEXPLAINED = """() => {
     .map((one) => one.outerHTML.slice(0, 200));
 }"""
 GRADIO_CONTROLS = (gr.Button, gr.UploadButton, gr.DownloadButton, gr.Image, FormComponent)
+# Pairs of controls on show that lie over each other, and how many were looked at.
+OVERLAPPING = """() => {
+  scrollTo(0, 0); // further down, the picture stays in sight above what scrolls
+  const controls = "#hs-tabs [role=tabpanel] :is(button, input, select, textarea, a[href], summary, [role=slider])";
+  const visible = (one) => one.checkVisibility({ visibilityProperty: true });
+  const shown = [...document.querySelectorAll(controls)].filter(visible);
+  const meet = (p, q, from, to) => Math.min(p[to], q[to]) - Math.max(p[from], q[from]) > 1;
+  const pairs = [];
+  shown.forEach((a, i) => shown.slice(0, i).forEach((b) => {
+    const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+    if (a.contains(b) || b.contains(a) || !meet(p, q, "left", "right") || !meet(p, q, "top", "bottom")) return;
+    pairs.push([a.outerHTML.slice(0, 120), b.outerHTML.slice(0, 120)]);
+  }));
+  return [pairs, shown.length];
+}"""
 OPEN_FOLDS = "document.querySelectorAll('#hs-tabs details').forEach((one) => (one.open = true))"
 
 
