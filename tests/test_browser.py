@@ -794,6 +794,8 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     expect(page.locator("#hs-save-whole")).to_be_hidden()
     page.click("#hs-paste-back")
     expect(page.locator("#hs-whole p")).to_have_text(re.compile(r"^[\d.]+\s% der Pixel sind genau die deines Fotos\."))
+    set_slider(page, "#hs-edit-smile", 1.5)
+    expect(page.locator(".hs-past ol small").nth(1)).to_have_text(f"{GERMAN['Smile']} +1.5", timeout=PATIENCE_MS)
     page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE]).click()
     expect(page.locator("#hs-compare-page .hs-note")).to_have_text(GERMAN[texts.COMPARE_INFO])
     expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARE_READY])

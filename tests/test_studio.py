@@ -427,6 +427,7 @@ def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     known |= {*REGIONS.values(), *texts.REGION_NAMES.values()}
     known |= {part for pair in (*texts.SHAPES.values(), *texts.BLENDS.values()) for part in pair}
     known |= set(texts.MIX_GROUPS.values()) | set(texts.STYLES.values()) | set(texts.CARD_STATES.values())
+    known |= set(texts.TRAITS.values())
     known |= {part for method in METHODS.values() for part in (method.label, method.about)}
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
     for table in LANGUAGES.values():
