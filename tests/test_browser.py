@@ -438,6 +438,7 @@ def test_a_phone_shows_every_control_in_its_own_place(visit, photos, pipeline):
         assert count >= least
 
     check(10)
+    expect(page.locator("footer .divider").filter(visible=True)).to_have_count(0)
     fill_the_page(page, photos, pipeline)
     check(60)
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
