@@ -35,7 +35,7 @@ _SAMPLE = 8  # frames drawn and written to guess the size of a file
 
 Ease = Literal["smooth", "linear"]
 Cancel = Callable[[], bool] | threading.Event
-"""Asked before every frame; once it is true (or set), the work stops with `Cancelled`."""
+"""Asked before every frame is drawn or encoded; once it is true (or set), the work stops with `Cancelled`."""
 
 
 @dataclass(frozen=True)
@@ -327,10 +327,9 @@ class Animation:
         Raises:
             Cancelled: `cancel` said so.
         """
-        stopped = cancel.is_set if isinstance(cancel, threading.Event) else cancel
+        ask = asking(cancel)
         for index in range(self.count):
-            if stopped is not None and stopped():
-                raise Cancelled("The animation was stopped; no file was written.")
+            ask()
             yield self.frame(index)
             if on_frame is not None:
                 on_frame(index + 1, self.count)
@@ -359,7 +358,7 @@ class Animation:
         source: Source = "generated" if self._place is None else "composite"
         words, packet = (comment(source), xmp_packet(source)) if note else ("", "")
         frames = self.frames(on_frame, cancel)
-        count, n_bytes = save_movie(frames, path, self.fps, self._palette(path.suffix), words, packet)
+        count, n_bytes = save_movie(frames, path, self.fps, self._palette(path.suffix), words, packet, asking(cancel))
         return Movie(path, count, self.seconds, self.size, n_bytes)
 
     def estimate_bytes(self, suffix: str) -> int:
@@ -388,6 +387,17 @@ class Animation:
         for row, picture in enumerate(shown):
             sheet.paste(picture, (0, row * picture.height))
         return sheet
+
+
+def asking(cancel: Cancel | None) -> Callable[[], None]:
+    """What to call between two pieces of work: it raises `Cancelled` once `cancel` says so."""
+    stopped = cancel.is_set if isinstance(cancel, threading.Event) else cancel
+
+    def ask() -> None:
+        if stopped is not None and stopped():
+            raise Cancelled("The animation was stopped; no file was written.")
+
+    return ask
 
 
 def frame_count(seconds: float, fps: int) -> int:

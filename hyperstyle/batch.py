@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from hyperstyle import metrics
+from hyperstyle.alignment import PasteOptions
 from hyperstyle.errors import CannotWrite, HyperStyleError, UsageError
 from hyperstyle.images import open_photo, to_tensor
 from hyperstyle.pipeline import HyperStyle
@@ -54,7 +55,7 @@ class Settings:
     """What every photo of the folder gets.
 
     Attributes:
-        recipe: The edits; a face in it is not used.
+        recipe: The edits, and how a face goes back into its photo; a face in it is not used.
         face: Which face of each photo, as in `HyperStyle.align`.
         paste_back: Put the face back into the photo; otherwise the result is the face alone.
         saved_as: How the pictures are saved, in words that only need to differ where that differs.
@@ -200,7 +201,8 @@ def _edit(pipeline: HyperStyle, photo: Path, settings: Settings) -> tuple[Image.
             measured = metrics.identity(pipeline.models.identity, pipeline.target(face), drawn)
         identity = round(float(measured.mean()), 4)
     if settings.paste_back:
-        picture = pipeline.paste_back(opened, face, picture)
+        options = settings.recipe.paste or PasteOptions()
+        picture = pipeline.paste_back_all(opened, [(face, picture, options)]).picture
     return picture, identity, " ".join(face.report.warnings)
 
 

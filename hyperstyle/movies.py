@@ -15,6 +15,9 @@ from PIL import Image
 
 from hyperstyle.errors import CannotWrite, UsageError
 
+Ask = Callable[[], object]
+"""Called between two pieces of work; whatever it raises stops the writing."""
+
 MAX_FPS = 60
 MAX_HELD_BYTES = 1_500_000_000  # GIF and WebP are written from memory, once all pictures are there
 
@@ -64,6 +67,7 @@ def save_movie(
     palette: Image.Image | None = None,
     comment: str = "",
     xmp: str = "",
+    ask: Ask = lambda: None,
 ) -> tuple[int, int]:
     """Write pictures as a movie that repeats (but for MP4, where the player decides).
 
@@ -78,6 +82,7 @@ def save_movie(
             which flicker.
         comment: A sentence for the metadata of MP4 and GIF; empty for none.
         xmp: An XMP packet for WebP, which has no comments; empty for none.
+        ask: See `Ask`. Much is encoded only once all pictures are drawn: all of a WebP, the end of an MP4.
 
     Returns:
         Number of pictures and size of the file in bytes.
@@ -95,8 +100,9 @@ def save_movie(
     part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.open("xb").close()
-        _WRITERS[path.suffix.lower()](chain([first], counted), part, fps, palette, _Notes(comment, xmp))
+        _WRITERS[path.suffix.lower()](chain([first], counted), part, fps, palette, _Notes(comment, xmp), ask)
         size = part.stat().st_size
+        ask()
         os.replace(part, path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -127,7 +133,9 @@ class _Counted(Iterator[Image.Image]):
         return frame
 
 
-def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes) -> None:
+def _write_mp4(
+    frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes, ask: Ask
+) -> None:
     """H.264 that every player and browser opens, with its index at the start so that it plays while it loads."""
     try:
         import av
@@ -153,10 +161,16 @@ def _write_mp4(frames: Iterator[Image.Image], part: Path, fps: int, palette: Ima
             )
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        # The encoder looks tens of pictures ahead, so as many are still in it.
+        for packet in stream.codec_context.encode_lazy(None):
+            ask()
+            packet.stream = stream
+            container.mux(packet)
 
 
-def _write_gif(frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes) -> None:
+def _write_gif(
+    frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes, ask: Ask
+) -> None:
     colours = None if palette is None else palette.convert("RGB").quantize(256)
 
     def reduced() -> Iterator[Image.Image]:
@@ -164,22 +178,22 @@ def _write_gif(frames: Iterator[Image.Image], part: Path, fps: int, palette: Ima
             yield frame.convert("RGB").quantize(256, palette=colours)
 
     noted = {"comment": notes.comment.encode()} if notes.comment else {}
-    _write_pillow(reduced(), part, fps, "GIF", 10, {"optimize": False, "disposal": 1, **noted})
+    _write_pillow(reduced(), part, fps, "GIF", 10, {"optimize": False, "disposal": 1, **noted}, ask)
 
 
 def _write_webp(
-    frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes
+    frames: Iterator[Image.Image], part: Path, fps: int, palette: Image.Image | None, notes: _Notes, ask: Ask
 ) -> None:
     options: dict[str, Any] = {"quality": _WEBP_QUALITY, "method": 2}
     if notes.xmp:
         options["xmp"] = notes.xmp.encode()
-    _write_pillow((frame.convert("RGB") for frame in frames), part, fps, "WEBP", 1, options)
+    _write_pillow((frame.convert("RGB") for frame in frames), part, fps, "WEBP", 1, options, ask)
 
 
 def _write_pillow(
-    frames: Iterator[Image.Image], part: Path, fps: int, name: str, unit_ms: int, options: Mapping[str, Any]
+    frames: Iterator[Image.Image], part: Path, fps: int, name: str, unit_ms: int, options: Mapping[str, Any], ask: Ask
 ) -> None:
-    first, *rest = frames
+    first, *rest = (_asking(frame, ask) for frame in frames)
     # Each delay is rounded to what the format can say, their sum stays true.
     ends = [round(1000 * index / fps / unit_ms) * unit_ms for index in range(len(rest) + 2)]
     delays = [end - start for start, end in pairwise(ends)]
@@ -187,7 +201,18 @@ def _write_pillow(
         first.save(file, format=name, save_all=True, append_images=rest, duration=delays, loop=0, **options)
 
 
-_WRITERS: Mapping[str, Callable[[Iterator[Image.Image], Path, int, Image.Image | None, _Notes], None]] = {
+def _asking(picture: Image.Image, ask: Ask) -> Image.Image:
+    """A picture that asks when its turn to be encoded has come: Pillow then goes to the first of its one frames."""
+
+    def seek(frame: int) -> None:
+        ask()
+        Image.Image.seek(picture, frame)
+
+    picture.seek = seek  # type: ignore[method-assign]  # Pillow lets nobody in between two pictures in any other way
+    return picture
+
+
+_WRITERS: Mapping[str, Callable[[Iterator[Image.Image], Path, int, Image.Image | None, _Notes, Ask], None]] = {
     ".mp4": _write_mp4,
     ".gif": _write_gif,
     ".webp": _write_webp,

@@ -1,7 +1,8 @@
 """Recipes: a look as a small versioned file, a link or a note in a PNG. Plain data; `render_recipe` draws it.
 
 A recipe says what to do to a face: edits, words and settings. It may hold the small inversion of one face, and then
-draws that very picture again, bit for bit on the same kind of machine. It never holds a photo. A link carries no face.
+draws that very picture again, bit for bit on the same kind of machine. It never holds a photo. A link carries neither a
+face nor how one goes back into its photo.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hyperstyle.alignment import PasteOptions, check_regions
 from hyperstyle.editing.base import DEFAULT_NEUTRAL, TextEdit
-from hyperstyle.errors import BadRecipe, CannotWrite, HyperStyleError, WrongDomain
+from hyperstyle.errors import BadRecipe, CannotWrite, HyperStyleError, UsageError, WrongDomain
 from hyperstyle.latents import Inversion
 
 FORMAT = "hyperstyle.recipe"
@@ -57,6 +59,8 @@ class Recipe:
         inversion: The face it was made on, from `HyperStyle.invert`; None for a recipe that suits any face.
         plain: Names of edits that follow their direction as it was found, other traits moving along.
         style: Name of the style it is drawn in; empty for the domain's own generator.
+        paste: How the face goes back into its photo; None leaves that to who uses the recipe.
+        mark: Write into pictures, for everybody to see, that they were edited; None leaves that open likewise.
 
     Raises:
         BadRecipe: A value makes no sense. Whether the domain knows the edits is checked when it draws them.
@@ -73,6 +77,8 @@ class Recipe:
     inversion: Inversion | None = None
     plain: tuple[str, ...] = ()
     style: str = ""
+    paste: PasteOptions | None = None
+    mark: bool | None = None
 
     def __post_init__(self) -> None:
         """Check every value, and settle their types."""
@@ -99,6 +105,9 @@ class Recipe:
         object.__setattr__(self, "offset_strength", _number(self.offset_strength, "the offset strength"))
         if self.steps is not None and not _is_whole(self.steps):
             _refuse(f"its refinement steps must be a whole number, 0 or more, not {str(self.steps)[:40]}")
+        object.__setattr__(self, "paste", None if self.paste is None else _checked_paste(self.paste))
+        if self.mark is not None and not isinstance(self.mark, bool):
+            _refuse("whether pictures are marked must be true or false")
         if self.inversion is not None:
             if self.inversion.domain != self.domain:
                 raise WrongDomain(
@@ -140,6 +149,10 @@ class Recipe:
         record["offset_strength"] = self.offset_strength
         record["steps"] = self.steps
         record["style"] = self.style
+        if self.paste is not None:
+            record["paste"] = {**vars(self.paste), "keep": list(self.paste.keep)}
+        if self.mark is not None:
+            record["mark"] = self.mark
         if self.inversion is not None:
             content = self.inversion.to_bytes()
             if len(content) > MAX_FACE_BYTES:
@@ -205,6 +218,8 @@ class Recipe:
             "offset_strength",
             "steps",
             "style",
+            "paste",
+            "mark",
             "inversion",
         }
         for key in record:
@@ -235,6 +250,8 @@ class Recipe:
             _read_face(record.get("inversion")),
             tuple(plain),
             record.get("style", ""),
+            _read_paste(record.get("paste")),
+            record.get("mark"),
         )
 
     def save(self, path: str | Path) -> None:
@@ -317,7 +334,7 @@ class Recipe:
     # link
 
     def to_link(self) -> str:
-        """Write the recipe as what may follow the ? or # of an address; the face stays out.
+        """Write the recipe as what may follow the ? or # of an address; face, `paste` and `mark` stay out.
 
         Every `edit` and `text` is followed by what belongs to it, so that the order is kept.
 
@@ -465,6 +482,34 @@ def _read_text(row: Any) -> tuple[TextEdit, bool]:
         _refuse("whether a prompt is on must be true or false")
     neutral, strength = row.get("neutral", DEFAULT_NEUTRAL), row.get("strength", 1.0)
     return _checked_text(TextEdit(row["prompt"], strength, row.get("disentanglement"), neutral)), on
+
+
+def _checked_paste(options: PasteOptions) -> PasteOptions:
+    feather = _number(options.feather, "its feather")
+    colour_match = _number(options.colour_match, "its colour match")
+    for name in ("shape", "blend"):
+        if not isinstance(getattr(options, name), str):
+            _refuse(f"its {name} must be a name")
+    if isinstance(options.keep, str) or not all(isinstance(name, str) for name in options.keep):
+        _refuse("what is kept of the photo must be a list of names")
+    checked = replace(options, feather=feather, colour_match=colour_match)
+    try:
+        checked.check()
+        return replace(checked, keep=check_regions(checked.keep))
+    except UsageError as error:
+        text = str(error)
+        _refuse(text[0].lower() + text[1:].rstrip("."))
+
+
+def _read_paste(record: Any) -> PasteOptions | None:
+    """How a face goes back, from a record in which anything may be left out."""
+    if record is None:
+        return None
+    if not isinstance(record, dict) or record.keys() - vars(PasteOptions()).keys():
+        _refuse('how it goes back into the photo must look like {"shape": "head", "keep": ["background"]}')
+    if not isinstance(record.get("keep", []), list):
+        _refuse("what is kept of the photo must be a list of names")
+    return _checked_paste(PasteOptions(**record))
 
 
 def _read_face(text: Any) -> Inversion | None:

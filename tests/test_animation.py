@@ -278,6 +278,20 @@ def run(capsys):
     return run
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp"])
+def test_a_movie_stops_while_its_drawn_frames_are_encoded(tiny, inversion, tmp_path, suffix) -> None:
+    drawn, asked = [0], []
+
+    def cancel() -> bool:
+        asked.append(drawn[0])
+        return asked.count(12) > 3  # all are drawn, some are encoded
+
+    animation = Animation(tiny, inversion, Sweep("smile", -2, 2), 0.5)
+    with pytest.raises(Cancelled):
+        animation.export(tmp_path / f"out{suffix}", lambda done, _: drawn.__setitem__(0, done), cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def saved(inversion, tmp_path) -> Path:
     path = tmp_path / "face.safetensors"
@@ -301,6 +315,10 @@ def test_animate(run, tiny, tiny_folder, photo, saved, inversion, tmp_path) -> N
     out = tmp_path / "into.webp"
     words = ("--into", tmp_path / "other.safetensors", "--ease", "linear", "--sweep", "smile=0:1")
     assert run("animate", saved, "-o", out, *words, *quick)[0] == 0
+    assert b"digitalsourcetype" in out.read_bytes()
+    silent = tmp_path / "silent.webp"
+    assert run("animate", saved, "-o", silent, *words, "--no-provenance", *quick)[0] == 0
+    assert b"digitalsourcetype" not in silent.read_bytes()
     last = tiny.render(tiny.random_face(5), {"smile": 1.0})
     assert difference(decode(out)[0][-1].convert("L"), last.convert("L")) < 8
 

@@ -11,14 +11,17 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
+import gradio as gr
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
+from gradio.components.base import FormComponent
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from test_bad_photos import png_header
@@ -29,6 +32,7 @@ from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.domains import get_domain
 from hyperstyle.errors import WeightsMissing
+from hyperstyle.inversion import METHODS
 from hyperstyle.pipeline import HyperStyle, load
 from hyperstyle.provenance import SOURCE_TYPES
 
@@ -424,13 +428,33 @@ def test_the_border_moves_by_mouse_and_keyboard(visit, photos):
     expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_ENCODER)
 
 
+def test_a_phone_shows_every_control_in_its_own_place(visit, photos, pipeline):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True)
+
+    def check(least: int) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        pairs, count = page.evaluate(OVERLAPPING)
+        assert pairs == []
+        assert count >= least
+
+    check(10)
+    expect(page.locator("footer .divider").filter(visible=True)).to_have_count(0)
+    fill_the_page(page, photos, pipeline)
+    check(60)
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    check(10)
+    page.locator("#hs-movie-what input").nth(1).check()
+    check(10)
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    page.click("#hs-compare")
+    expect(page.locator("#hs-compare-status")).to_have_text(texts.COMPARED, timeout=PATIENCE_MS)
+    check(5)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_everything_without_scrolling_sideways(visit, photos, pipeline, scheme):
+def test_a_phone_keeps_the_face_in_sight(visit, photos, pipeline, scheme):
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
     rebuild(page, photos / "one.png")
-    page.evaluate("document.querySelectorAll('.hs-take-home details').forEach((one) => (one.open = true))")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
     slider = edit_sliders(pipeline)[-1]
     page.evaluate(f"document.querySelector('{slider}').scrollIntoView({{block: 'end'}})")
     stage = page.locator(".hs-stage").bounding_box()
@@ -569,8 +593,19 @@ def test_the_search_leaves_what_matches(visit, pipeline):
     expect(page.locator(edit_sliders(pipeline)[0])).to_be_visible()
 
 
+def make_movie(page: Page, path: Path) -> int:
+    """Make the movie that the form asks for, download it and count its frames."""
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    with page.expect_download() as download:
+        page.click("#hs-movie-download")
+    download.value.save_as(path)
+    with av.open(str(path)) as movie:
+        return sum(1 for _ in movie.decode(video=0))
+
+
 def test_the_whole_story(visit, photos, pipeline, tmp_path):
-    """Two faces, three edits, undo, before and after, back in the photo, a recipe, and on a new page the same again."""
+    """Two faces, three edits, undo, a lock, before and after, back in the photo, a recipe, the same again, a movie."""
     smile, other = "#hs-edit-smile", edit_sliders(pipeline)[-1]
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     first = rebuild(page, photos / "two.jpg")
@@ -593,20 +628,23 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     page.click("#hs-undo")
     assert wait_for_change(page, three) == two
 
+    page.click("#hs-whole-fold > summary")
+    page.check("#hs-keep-background")
     page.focus(".hs-border")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".hs-border")).to_have_attribute("aria-valuenow", "95")
+    expect(page.locator(".hs-tag-before")).to_have_text(texts.FRAME_TARGET)
 
-    page.click("#hs-whole-fold > summary")
     page.click("#hs-paste-back")
     said = page.locator("#hs-whole p")
     expect(said).to_contain_text(texts.WHOLE_FACES.format(count=2), timeout=PATIENCE_MS)
-    before = float(said.inner_text().split("\u00a0")[0])
-    page.check("#hs-keep-background")  # the photo on show follows
-    expect(said).not_to_contain_text(f"{before:g}\u00a0%", timeout=PATIENCE_MS)
     kept = float(said.inner_text().split("\u00a0")[0])
-    assert kept > before
+    page.uncheck("#hs-keep-background")  # the photo on show follows
+    expect(said).not_to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
+    assert kept > float(said.inner_text().split("\u00a0")[0])
+    page.check("#hs-keep-background")
+    expect(said).to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
     page.check("#hs-mark")
     with page.expect_download() as download:
         page.click("#hs-save-whole")
@@ -632,8 +670,9 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert wait_for_change(page, two) == large
     assert in_use(page)[0].endswith("+1")
 
-    page.close()
-    page = visit()
+    page.reload()
+    expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
+    expect(page.locator("#hs-keep-background")).not_to_be_checked()
     page.click("#hs-recipe-fold > summary")
     with page.expect_file_chooser() as chooser:
         page.click("#hs-recipe-load")
@@ -641,6 +680,13 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
     assert settled(page) == two
     assert page.input_value(f"{smile} input[type=number]") == "1.5"
+    expect(page.locator("#hs-keep-background")).to_be_checked()
+
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
+    assert make_movie(page, tmp_path / "sweep.mp4") == 48
+    page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
+    page.get_by_role("tab", name=texts.TAB_EDIT).click()
     set_slider(page, smile, 0)
     wait_for_change(page, two)
 
@@ -648,18 +694,17 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert page.input_value(f"{other} input[type=number]") == "-1"
 
 
-def make_movie(page: Page, path: Path) -> int:
-    """Make the movie that the form asks for, download it and count its frames."""
-    page.click("#hs-movie-make")
-    expect(page.locator("#hs-movie .hs-movie-status[data-kind=done]")).to_contain_text("48 frames", timeout=PATIENCE_MS)
-    with page.expect_download() as download:
-        page.click("#hs-movie-download")
-    download.value.save_as(path)
-    with av.open(str(path)) as movie:
-        return sum(1 for _ in movie.decode(video=0))
+STOP_AT_ONCE = """() => {
+  const status = document.querySelector(".hs-movie-status");
+  new MutationObserver(() => {
+    if (window.stoppedAt || !status.textContent.includes(" of ")) return;
+    window.stoppedAt = status.textContent;
+    document.querySelector("#hs-movie-stop").click();
+  }).observe(status, { childList: true, subtree: true, characterData: true });
+}"""
 
 
-def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path):
+def test_a_stopped_movie_is_not_offered(visit, photos, pipeline):
     page = visit(viewport={"width": 390, "height": 844})
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
     expect(page.locator("#hs-movie-make")).to_be_disabled()
@@ -668,9 +713,22 @@ def test_a_movie_of_two_seconds_has_48_frames(visit, photos, pipeline, tmp_path)
     set_slider(page, edit_sliders(pipeline)[0], 1.5)
     wait_for_change(page, rebuilt)
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
-    expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
-    assert make_movie(page, tmp_path / "sweep.mp4") == 48
-    page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
+    # A long one, stopped as soon as it shows progress, so that it cannot be finished by then on any machine.
+    set_slider(page, "#hs-movie-seconds", 10)
+    expect(page.locator("#hs-movie-plan")).to_contain_text("240 frames", timeout=PATIENCE_MS)
+    page.evaluate(STOP_AT_ONCE)
+    page.click("#hs-movie-make")
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED, timeout=PATIENCE_MS)
+    assert "of 240" in page.evaluate("window.stoppedAt")
+    expect(page.locator("#hs-movie-stop")).to_be_hidden()
+    deadline = time.monotonic() + 5
+    while (working := [one for one in threading.enumerate() if one.name == "animate"]) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert working == []
+    page.wait_for_timeout(500)  # for what was on its way
+    expect(page.locator("#hs-movie .hs-movie-status")).to_have_text(texts.MOVIE_STOPPED)
+    expect(page.locator("#hs-movie-download")).to_be_hidden()
+    assert page.locator("#hs-movie video").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -737,6 +795,91 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     expect(page.locator("#hs-save-whole")).to_be_hidden()
     page.click("#hs-paste-back")
     expect(page.locator("#hs-whole p")).to_have_text(re.compile(r"^[\d.]+\s% der Pixel sind genau die deines Fotos\."))
+    set_slider(page, "#hs-edit-smile", 1.5)
+    expect(page.locator(".hs-past ol small").nth(1)).to_have_text(f"{GERMAN['Smile']} +1.5", timeout=PATIENCE_MS)
+    page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE]).click()
+    expect(page.locator("#hs-compare-page .hs-note")).to_have_text(GERMAN[texts.COMPARE_INFO])
+    expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARE_READY])
+    expect(page.locator("#hs-compare-methods legend")).to_have_text(GERMAN[texts.COMPARE_METHODS])
+    expect(page.locator("#hs-compare-edit option").nth(0)).to_have_text(GERMAN[pipeline.edits[0].label])
+    page.click("#hs-compare")
+    expect(page.locator("#hs-compare-status")).to_have_text(GERMAN[texts.COMPARED], timeout=PATIENCE_MS)
+    expect(page.locator(".hs-cards p").nth(0)).to_have_text(GERMAN[METHODS["encoder"].about])
+
+
+# The controls on show that nothing explains: no tooltip on them or their label, and no text described as theirs.
+UNEXPLAINED = """() => {
+  const described = (one) => (one?.getAttribute("aria-describedby") ?? "").split(" ").some((id) => {
+    const note = id && document.getElementById(id);
+    return note && note.checkVisibility() && note.textContent.trim();
+  });
+  const titled = (one) => one.title || one.closest("label[title]");
+  const explained = (one) => titled(one) || described(one) || described(one.closest("fieldset"));
+  const controls = "#hs-tabs [role=tabpanel] :is(button, input, select, textarea, a[href], [role=slider])";
+  return [...document.querySelectorAll(controls)]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !explained(one))
+    .map((one) => one.outerHTML.slice(0, 200));
+}"""
+GRADIO_CONTROLS = (gr.Button, gr.UploadButton, gr.DownloadButton, gr.Image, FormComponent)
+# Pairs of controls on show that lie over each other, and how many were looked at.
+OVERLAPPING = """() => {
+  scrollTo(0, 0); // further down, the picture stays in sight above what scrolls
+  const controls = "#hs-tabs [role=tabpanel] :is(button, input, select, textarea, a[href], summary, [role=slider])";
+  const visible = (one) => one.checkVisibility({ visibilityProperty: true });
+  const shown = [...document.querySelectorAll(controls)].filter(visible);
+  const meet = (p, q, from, to) => Math.min(p[to], q[to]) - Math.max(p[from], q[from]) > 1;
+  const pairs = [];
+  shown.forEach((a, i) => shown.slice(0, i).forEach((b) => {
+    const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+    if (a.contains(b) || b.contains(a) || !meet(p, q, "left", "right") || !meet(p, q, "top", "bottom")) return;
+    pairs.push([a.outerHTML.slice(0, 120), b.outerHTML.slice(0, 120)]);
+  }));
+  return [pairs, shown.length];
+}"""
+OPEN_FOLDS = "document.querySelectorAll('#hs-tabs details').forEach((one) => (one.open = true))"
+
+
+def fill_the_page(page: Page, photos: Path, pipeline: HyperStyle) -> None:
+    """Bring every control of the Edit tab on show: two faces, edits, words, states, a photo, every fold open."""
+    rebuilt = rebuild(page, photos / "two.jpg")
+    set_slider(page, edit_sliders(pipeline)[0], 1.5)
+    edited = wait_for_change(page, rebuilt)
+    page.click(".hs-chip >> nth=0")
+    wait_for_change(page, edited)
+    page.click(".hs-more summary")
+    page.click("#hs-sheet-0")
+    expect(page.locator(".hs-sheet button")).to_have_count(12, timeout=PATIENCE_MS)
+    page.evaluate(OPEN_FOLDS)
+    page.click(".hs-keep-this")
+    page.keyboard.type("First try")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-versions li")).to_have_count(1)
+    page.click(".hs-keep-this")
+    page.click("#hs-link-copy")
+    expect(page.locator("#hs-link")).to_be_visible()
+    page.click("#hs-paste-back")
+    page.wait_for_selector("#hs-whole img[src]")
+
+
+def test_every_control_is_explained(visit, app, photos, pipeline):
+    page = visit()
+    assert page.evaluate(UNEXPLAINED) == []
+    fill_the_page(page, photos, pipeline)
+    assert page.evaluate(UNEXPLAINED) == []
+    # Gradio's own components that somebody can use and see are among those that were looked at.
+    _, demo = app
+    shown = [
+        f"#{block.elem_id}" for block in demo.blocks.values() if isinstance(block, GRADIO_CONTROLS) and block.elem_id
+    ]
+    seen = [one for one in shown if page.locator(one).count() and page.locator(one).is_visible()]
+    assert sorted(seen) == ["#hs-paste-back", "#hs-save-face", "#hs-save-whole", "#hs-upload"]
+    assert all(page.locator(f"#hs-tabs [role=tabpanel] {one}").count() for one in seen)
+    page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
+    assert page.evaluate(UNEXPLAINED) == []
+    page.locator("#hs-movie-what input").nth(1).check()
+    assert page.evaluate(UNEXPLAINED) == []
+    page.get_by_role("tab", name=texts.TAB_COMPARE).click()
+    assert page.evaluate(UNEXPLAINED) == []
 
 
 def test_a_closed_page_is_forgotten(visit, app, photos):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from test_cli import face, photo, refused, run
 from test_provenance import source_type
 
+from hyperstyle.alignment import PasteOptions
 from hyperstyle.batch import STATE_FILE, Row, read_csv, to_csv
 from hyperstyle.images import open_photo
 from hyperstyle.latents import Inversion
@@ -75,6 +77,36 @@ def test_a_saved_recipe_draws_the_same_picture_again(run, tiny_folder, photo, fa
     assert run("edit", face, "-o", again, "--set", "smile=1", "--save-recipe", bare, "--domain", tiny_folder)[0] == 0
     assert Recipe.load(bare) == Recipe("tiny", {"smile": 1.0})
     assert bare.stat().st_size < 400  # never the photo, and no face unless asked for
+
+
+def test_a_recipe_says_how_its_face_goes_back(run, tiny, tiny_folder, photo, tmp_path):
+    options = PasteOptions("face", 0.05, 1.0, "poisson", ("eyes",))
+    recipe = Recipe("tiny", {"smile": 2.0}, steps=1, paste=options)
+    look, out, domain = tmp_path / "look.hyperstyle.json", tmp_path / "out.png", ("--domain", tiny_folder)
+    recipe.save(look)
+    aligned = tiny.align(photo)
+    drawn = tiny.render_recipe(recipe, tiny.invert(aligned, 1))
+
+    def pasted(options: PasteOptions) -> bytes:
+        return tiny.paste_back_all(photo, [(aligned, drawn, options)]).picture.tobytes()
+
+    assert run("edit", photo, "-o", out, "--recipe", look, "--paste-back", *domain)[0] == 0
+    assert open_photo(out).tobytes() == pasted(options)
+    # What is said on the command line counts for more, and is what a recipe saved there says.
+    again = tmp_path / "again.hyperstyle.json"
+    words = ("--paste-back", "--mask", "crop", "--keep", "nose", "--mark", "--save-recipe", again)
+    assert run("edit", photo, "-o", out, "--recipe", look, *words, *domain)[0] == 0
+    other = replace(options, shape="crop", keep=("nose",))
+    assert Recipe.load(again) == replace(recipe, paste=other, mark=True)
+    assert open_photo(out).tobytes() == add_mark(Image.frombytes("RGB", (512, 512), pasted(other))).tobytes()
+    # The face alone is left as it is drawn, but for the mark.
+    assert run("edit", photo, "-o", out, "--recipe", again, *domain)[0] == 0
+    assert open_photo(out).tobytes() == add_mark(drawn).tobytes()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(photo, folder / "a.png")
+    assert run("batch", folder, "-o", tmp_path / "edited", "--recipe", look, "--paste-back", *domain)[0] == 0
+    assert open_photo(tmp_path / "edited" / "a.png").tobytes() == pasted(options)
 
 
 def test_a_picture_carries_its_recipe_on_request(run, tiny_folder, face, tmp_path):

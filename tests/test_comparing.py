@@ -6,8 +6,7 @@ import pytest
 from demo_tools import astronaut
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.compare_tab import cards_html
-from hyperstyle.demo.comparing import Card, Comparer, strength_of
+from hyperstyle.demo.comparing import Asked, Comparer, read_asked, strength_of
 from hyperstyle.demo.handlers import Handlers
 from hyperstyle.editing.base import EditRow
 from hyperstyle.errors import WeightsMissing
@@ -83,8 +82,8 @@ def test_a_newer_comparison_ends_the_older_one(page):
     assert page.edit("page", "smile", 1.0) is None
 
 
-def test_cards_are_written_safely():
-    written = cards_html([Card("x", "<b>", "problem", "", ("a < b",), "it's & more")])
-    assert "<b>" not in written
-    assert "a &lt; b" in written
-    assert cards_html([]) == ""
+def test_what_the_form_sends_is_understood_or_left_out():
+    sent = {"methods": ["encoder"], "edit": "smile", "share": -0.5}
+    assert read_asked(sent) == Asked(("encoder",), "smile", -0.5)
+    for value in (None, [], {"methods": "encoder", "edit": 3, "share": 2}, {"share": float("nan")}):
+        assert read_asked(value) == Asked()

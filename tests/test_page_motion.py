@@ -11,6 +11,7 @@ from demo_tools import astronaut
 from tiny import add_style
 
 from hyperstyle.alignment import AlignedFace
+from hyperstyle.animation import Animation, Movie
 from hyperstyle.demo import texts
 from hyperstyle.demo.animating import Animator, News, Wish, read_wish, tell_bytes
 from hyperstyle.demo.beginnings import Beginnings, Settings, read_settings
@@ -21,6 +22,7 @@ from hyperstyle.demo.readouts import Readout
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, read_controls, write_controls
 from hyperstyle.demo.studio import Studio
+from hyperstyle.demo.widgets import viewer_value
 from hyperstyle.images import open_photo
 from hyperstyle.pipeline import HyperStyle, load
 
@@ -107,6 +109,43 @@ def test_a_movie_can_be_stopped(handlers):
     assert last.status.text == texts.MOVIE_STOPPED
 
 
+def test_a_movie_can_be_stopped_after_its_last_frame(handlers, monkeypatch):
+    """Its end is still in the encoder then, or it is on its way to the page."""
+    animator = Animator(handlers)
+    wish = Wish("smile", seconds=0.5)
+
+    def stop_at_the_end(animation: Animation, path: Path, on_frame, cancel) -> Movie:
+        def drawn(done: int, total: int) -> None:
+            on_frame(done, total)
+            if done == total:
+                animator.stop("a")
+
+        return export(animation, path, drawn, cancel)
+
+    def stop_once_written(animation: Animation, path: Path, on_frame, cancel) -> Movie:
+        movie = export(animation, path, on_frame, cancel)
+        animator.stop("a")
+        return movie
+
+    export = Animation.export
+    for late in (stop_at_the_end, stop_once_written):
+        monkeypatch.setattr(Animation, "export", late)
+        *_, last = animator.make("a", wish)
+        assert last.status is not None
+        assert (last.status.text, last.file) == (texts.MOVIE_STOPPED, None)
+    monkeypatch.undo()
+    *_, last = animator.make("a", wish)
+    assert last.file is not None
+
+
+def test_a_movie_that_waits_for_its_turn_can_be_stopped(handlers):
+    animator = Animator(handlers)
+    animator.stop("a", read_wish({"number": 2}).number)
+    assert [news.status.text for news in animator.make("a", Wish("smile", number=2))] == [texts.MOVIE_STOPPED]
+    *_, last = animator.make("a", Wish("smile", seconds=0.5, number=3))
+    assert last.file is not None
+
+
 def test_closing_the_page_or_the_answer_ends_the_work(handlers):
     made = Animator(handlers).make("a", Wish("smile", seconds=10, fps=60))
     next(made)
@@ -167,11 +206,14 @@ def test_a_made_up_face_can_be_edited_and_not_put_back(handlers, tiny):
     change = handlers.live("a", SMILE)
     assert change is not None
     assert change.picture == to_data_uri(tiny.render(tiny.random_face(7, 0.5), {"smile": 2.0}))
+    assert [viewer_value(one)["tag"] for one in (begun, change)] == [texts.TAG_UNEDITED, texts.TAG_EDITED]
     assert handlers.paste("a", SMILE).status.text == texts.FACE_WITHOUT_PHOTO
     assert last_of(handlers.change_steps("a", REST)).status.text == texts.NO_PHOTO_TO_REFINE
     ((sentence, cards),) = Comparer(tiny, handlers.store).compare("a", ["encoder"])
     assert (sentence, cards) == (texts.NO_PHOTO_TO_COMPARE, ())
-    assert last_of(handlers.choose_face("a", 0, 1)).pastes  # back to the photo
+    back = last_of(handlers.choose_face("a", 0, 1))
+    assert back.pastes  # back to the photo
+    assert viewer_value(back)["tag"] == texts.TAG_REBUILT
     assert session.rebuilt.face is not None
 
 

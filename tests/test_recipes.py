@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import hyperstyle
+from hyperstyle.alignment import PasteOptions
 from hyperstyle.editing import TextEdit
 from hyperstyle.errors import BadRecipe, BadStrength, CannotWrite, HyperStyleError, UnknownEdit, UsageError, WrongDomain
 from hyperstyle.images import save_picture
@@ -32,6 +33,7 @@ FULL = Recipe(
     plain=("smile",),
     style="line",
 )
+PASTE = PasteOptions("head", 0.2, 0.5, "poisson", ("background", "hair"))
 
 
 def face(layers: int = 8, steps: int = 2) -> Inversion:
@@ -102,6 +104,17 @@ def test_links_work_inside_addresses_and_carry_no_face() -> None:
     for address in (f"http://127.0.0.1:7860/?{link}", f"https://a.b/c?x=1#{link}", f"#{link}"):
         assert Recipe.from_link(address) == held.without_face() == FULL
     assert Recipe("tiny", {"smile": 2.0}).to_link() == "recipe=1&domain=tiny&edit=smile&by=2"
+
+
+def test_the_way_back_into_the_photo_is_in_files_but_not_in_links() -> None:
+    made = replace(FULL, paste=PASTE, mark=True)
+    assert Recipe.from_json(made.to_json()) == made
+    assert Recipe.from_png(made.embed_in_png(png())) == made
+    assert Recipe.from_link(made.to_link()) == FULL
+    assert FULL.to_json().count("paste") == FULL.to_json().count("mark") == 0
+    said = Recipe.from_record(record(paste={"shape": "face", "keep": ["hair", "background", "hair"]}))
+    assert said.paste == PasteOptions("face", keep=("background", "hair"))
+    assert said.mark is None
 
 
 def test_a_face_comes_back_bit_for_bit(tmp_path: Path) -> None:
@@ -215,6 +228,18 @@ def test_other_domains_and_newer_versions() -> None:
         ({"offset_strength": [1]}, "offset strength needs a number"),
         ({"steps": -1}, "whole number"),
         ({"steps": 1.5}, "whole number"),
+        ({"mark": 1}, "marked must be true or false"),
+        ({"paste": []}, "must look like"),
+        ({"paste": {"mask": "head"}}, "must look like"),
+        ({"paste": {"shape": "hed"}}, "no mask 'hed'; did you mean 'head'?"),
+        ({"paste": {"shape": []}}, "shape must be a name"),
+        ({"paste": {"blend": "average"}}, "no blending 'average'"),
+        ({"paste": {"feather": "wide"}}, "feather needs a number"),
+        ({"paste": {"feather": 0.7}}, "between 0 and 0.5 of the crop"),
+        ({"paste": {"colour_match": -1}}, "colour match must lie between 0 and 1"),
+        ({"paste": {"keep": "hair"}}, "list of names"),
+        ({"paste": {"keep": [3]}}, "list of names"),
+        ({"paste": {"keep": ["beard"]}}, "no region 'beard'"),
         ({"inversion": 5}, "face must be text"),
         ({"inversion": "%%%"}, "cut short or changed"),
         ({"inversion": "QUJDRA=="}, "face in it is damaged"),

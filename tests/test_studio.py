@@ -15,6 +15,7 @@ from hyperstyle.alignment import REGIONS, AlignedFace
 from hyperstyle.demo import readouts, texts
 from hyperstyle.demo.animate_tab import FORM_TEXTS, MOVIE_TEXTS
 from hyperstyle.demo.beginnings_form import FORM_TEXTS as BEGINNINGS_TEXTS
+from hyperstyle.demo.compare_tab import COMPARE_TEXTS
 from hyperstyle.demo.contact_sheet import grid
 from hyperstyle.demo.controls import PANEL_TEXTS
 from hyperstyle.demo.handlers import Change, Handlers
@@ -30,6 +31,7 @@ from hyperstyle.demo.widgets import VIEWER_TEXTS, viewer_value
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.errors import HyperStyleError
+from hyperstyle.inversion import METHODS
 from hyperstyle.pipeline import HyperStyle, list_edits, load
 from hyperstyle.synthetic.parameters import PARAMETERS, neutral_parameters, to_z
 
@@ -424,14 +426,16 @@ def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     known = {text for text in vars(texts).values() if isinstance(text, str)} | set(texts.GROUPS.values())
     known |= {*REGIONS.values(), *texts.REGION_NAMES.values()}
     known |= {part for pair in (*texts.SHAPES.values(), *texts.BLENDS.values()) for part in pair}
-    known |= set(texts.MIX_GROUPS.values()) | set(texts.STYLES.values())
+    known |= set(texts.MIX_GROUPS.values()) | set(texts.STYLES.values()) | set(texts.CARD_STATES.values())
+    known |= set(texts.TRAITS.values())
+    known |= {part for method in METHODS.values() for part in (method.label, method.about)}
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():
             assert sorted(re.findall(r"{\w+", english)) == sorted(re.findall(r"{\w+", other)), english
         names = (*PANEL_TEXTS, *VIEWER_TEXTS, *TAKE_HOME_TEXTS, *BEGINNINGS_TEXTS, *FORM_TEXTS, *MOVIE_TEXTS)
-        shown = {getattr(texts, name) for name in names}
+        shown = {getattr(texts, name) for name in (*names, *COMPARE_TEXTS)}
         assert shown - set(table) <= SAME_IN_EVERY_LANGUAGE
 
 

@@ -71,8 +71,8 @@ def opened(studio: Studio, group: Path) -> Change:
     return last
 
 
-def copy_of_recipe(studio: Studio, controls: Controls, with_face: bool, path: Path) -> Path:
-    for saved, change in studio.recipes.save("a", controls, with_face):
+def copy_of_recipe(studio: Studio, controls: Controls, take: TakeHome, path: Path) -> Path:
+    for saved, change in studio.recipes.save("a", controls, take):
         assert saved is not None, change.status
         assert saved.name == FILE_NAME
         path.write_bytes(saved.read_bytes())
@@ -157,7 +157,7 @@ def test_downloads_say_that_they_are_edited_and_carry_the_recipe(studio, group, 
 def test_a_recipe_with_its_face_brings_the_picture_back_without_a_photo(studio, group, tmp_path):
     opened(studio, group)
     before = studio.handlers.live("a", LOOK).picture
-    path = copy_of_recipe(studio, LOOK, True, tmp_path / "look.json")
+    path = copy_of_recipe(studio, LOOK, TakeHome(face=True), tmp_path / "look.json")
     *_, change = loaded(studio, path, "b")
     assert (change.picture, change.controls, change.ready) == (before, LOOK, True)
     assert [frame.label for frame in change.frames] == [texts.FRAME_RECIPE]
@@ -170,7 +170,7 @@ def test_a_recipe_with_its_face_brings_the_picture_back_without_a_photo(studio, 
 
 
 def test_a_recipe_without_a_face_suits_the_face_on_the_page(studio, group, tmp_path):
-    path = copy_of_recipe(studio, LOOK, False, tmp_path / "look.json")
+    path = copy_of_recipe(studio, LOOK, TakeHome(), tmp_path / "look.json")
     content = path.read_bytes()
     (refused,) = loaded(studio, path)
     assert problem(refused) == texts.RECIPE_NEEDS_FACE
@@ -186,7 +186,7 @@ def test_a_recipe_without_a_face_suits_the_face_on_the_page(studio, group, tmp_p
 def test_loading_a_face_keeps_what_was_done_to_those_of_the_photo(studio, group, tmp_path):
     opened(studio, group)
     edited = studio.handlers.live("a", SMILE).picture
-    path = copy_of_recipe(studio, LOOK, True, tmp_path / "look.json")
+    path = copy_of_recipe(studio, LOOK, TakeHome(face=True), tmp_path / "look.json")
     *_, change = loaded(studio, path)
     assert change.photo.chosen == -1
     assert picker_value(change.photo)["edited"] == [0]
@@ -212,6 +212,23 @@ def test_recipes_that_do_not_fit_are_one_sentence(studio, group, tmp_path, conte
     assert said in problem(change)
     assert str(tmp_path) not in change.status.text
     assert list(studio.recipes.load("a", None, REST)) == []
+
+
+def test_a_recipe_brings_the_way_back_into_the_photo_along(studio, group, tmp_path):
+    opened(studio, group)
+    take = TakeHome(PasteOptions("head", 0.2, 0.5, "poisson", ("background", "hair")), mark=True)
+    *_, change = loaded(studio, copy_of_recipe(studio, SMILE, take, tmp_path / "look.json"))
+    sent = viewer_value(change)["take"]
+    assert read_take_home(json.loads(json.dumps(sent))) == take
+    assert "face" not in sent  # of the page, not of the look
+    for path, _ in studio.handlers.save_whole("a", SMILE, take):
+        assert Recipe.from_png(path.read_bytes()).paste == take.paste
+    Recipe(studio.pipeline.domain.name, {"smile": 1.0}).save(tmp_path / "edits.json")
+    *_, change = loaded(studio, tmp_path / "edits.json")
+    assert "take" not in viewer_value(change)
+    (link,) = studio.act("a", "link", {}, SMILE)
+    (change,) = studio.act("a", "open_link", {"link": link.link}, REST)
+    assert "take" not in viewer_value(change)
 
 
 # Links

@@ -83,9 +83,11 @@ def batch(
     results = work.place_results(photos, out, SUFFIXES[picture_format])
     if sign:
         check_signable(f"picture{SUFFIXES[picture_format]}")
+    look = Recipe.load(recipe).without_face()
+    mark = mark or bool(look.mark)
     chosen = {"no-provenance": not note, "mark": mark, "sign": sign}
     saved_as = tuple(name for name, on in chosen.items() if on)
-    settings = work.Settings(Recipe.load(recipe).without_face(), wanted, paste_back, saved_as)
+    settings = work.Settings(look, wanted, paste_back, saved_as)
     pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_recipe(settings.recipe)
     shared.make_folder(out)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hyperstyle.models.fast_synthesis import FastSynthesis
     from hyperstyle.models.stylegan2 import Generator
     from hyperstyle.pipeline import HyperStyle, TextEdit
+    from hyperstyle.provenance import Source
     from hyperstyle.recipes import Recipe
 
 INVERSION_SUFFIX = ".safetensors"
@@ -238,7 +239,7 @@ def edit(
     device: DeviceOption = "auto",
 ) -> None:
     """Change a face with sliders and words, and save the picture."""
-    from hyperstyle.alignment import movement_warning
+    from hyperstyle.alignment import PasteOptions, movement_warning
     from hyperstyle.images import open_photo
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import TextEdit
@@ -256,7 +257,7 @@ def edit(
     if saved and keep:
         raise UsageError("--keep needs the photo to keep parts of; give the photo instead of the saved face.")
     pasting = {"shape": mask, "feather": feather, "colour_match": colour_match, "blend": blend}
-    options = _paste_options(paste_back, pasting, keep)
+    given = _paste_options(paste_back, pasting, keep)
     wanted = shared.parse_faces(face) if paste_back else shared.parse_one_face(face)
     if with_face and not isinstance(wanted, int) and wanted != "largest":
         raise UsageError("--with-face saves one face; name one with --face, for example --face 0.")
@@ -287,6 +288,10 @@ def edit(
     recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
     recipe = recipe if style is None else replace(recipe, style=style)
+    # What is said here counts for more than what the recipe says.
+    options = replace((recipe.paste if paste_back else None) or PasteOptions(), **given)
+    recipe = replace(recipe, paste=options) if paste_back else recipe
+    recipe = replace(recipe, mark=True) if mark else recipe
     pipeline.check_recipe(recipe)
     fine_tuned = style_generator(pipeline, None, generator)
 
@@ -325,24 +330,25 @@ def edit(
     if save_recipe is not None:
         look.save(save_recipe)
     texts = {PNG_KEYWORD: look.to_json()} if embed_recipe else {}
-    save_edited(picture, out, "composite" if paste_back or options.keep else "generated", note, mark, sign, texts)
+    source_type: Source = "composite" if paste_back or options.keep else "generated"
+    save_edited(picture, out, source_type, note, bool(recipe.mark), sign, texts)
     print(out, percent, sep="")
     if save_recipe is not None:
         print(save_recipe)
 
 
-def _paste_options(paste_back: bool, pasting: dict[str, Any], keep: str | None) -> PasteOptions:
-    """Understand the options of `--paste-back`, before any long work starts."""
+def _paste_options(paste_back: bool, pasting: dict[str, Any], keep: str | None) -> dict[str, Any]:
+    """Understand the options of `--paste-back` that were given, before any long work starts."""
     from hyperstyle.alignment import PasteOptions
 
     given = {name: value for name, value in pasting.items() if value is not None}
     if given and not paste_back:
         flag = "--mask" if "shape" in given else "--" + next(iter(given)).replace("_", "-")
         raise UsageError(f"{flag} says how a face is put back into its photo; add --paste-back.")
-    names = [word.strip() for word in (keep or "").split(",") if word.strip()]
-    options = PasteOptions(keep=tuple(names), **given)
-    options.check()
-    return options
+    if keep is not None:
+        given["keep"] = tuple(word.strip() for word in keep.split(",") if word.strip())
+    PasteOptions(**given).check()
+    return given
 
 
 def _chosen(found: list[AlignedFace], wanted: str | int | tuple[int, ...]) -> list[AlignedFace]:

@@ -18,7 +18,7 @@ from hyperstyle.cli.faces import (
     rebuild,
     style_generator,
 )
-from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, StepsOption, WeightsOption
+from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, NoteOption, StepsOption, WeightsOption
 from hyperstyle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def animate(
         float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
     ] = 1.0,
     style: StyleOption = None,
+    note: NoteOption = True,
     steps: StepsOption = None,
     face: FaceOption = "largest",
     domain: DomainOption = "portraits",
@@ -129,7 +130,7 @@ def animate(
         place = InPhoto(photo, aligned) if paste_back else None
     animation = Animation(pipeline, inversion, motion, seconds, fps, generator, place)
     with shared.progress("drawing", len(animation)) as bar:
-        movie = animation.export(out, lambda done, total: bar.advance())
+        movie = animation.export(out, lambda done, total: bar.advance(), note=note)
     size = f"{movie.size[0]} x {movie.size[1]} px"
     print(f"{movie.path}  ({movie.frames} frames, {movie.seconds:g} s, {size}, {movie.n_bytes / 1024:.0f} KB)")
 

@@ -80,11 +80,13 @@ class AnimateTab:
         return _value(self.animator.plan(_key(request), read_wish(value)))
 
     def _make(self, value: Any, request: gr.Request) -> Iterator[dict[str, Any]]:
-        for news in self.animator.make(_key(request), read_wish(value)):
-            yield _value(news)
+        wish = read_wish(value)
+        for news in self.animator.make(_key(request), wish):
+            yield {**_value(news), "number": wish.number}
 
-    def _stop(self, request: gr.Request) -> None:
-        self.animator.stop(_key(request))
+    def _stop(self, event: gr.EventData, request: gr.Request) -> None:
+        data = getattr(event, "_data", None)
+        self.animator.stop(_key(request), read_wish(data).number)
 
 
 def _value(news: News) -> dict[str, Any]:
@@ -108,8 +110,10 @@ FORM_TEXTS = (
     *("MOVIE_WHAT", "MOVIE_SWEEP", "MOVIE_MORPH", "MOVIE_EDIT", "MOVIE_WORDS", "MOVIE_FROM", "MOVIE_TO"),
     *("MOVIE_SECONDS", "MOVIE_SPEED", "MOVIE_FORMAT", "MOVIE_WHERE", "MOVIE_CROP", "MOVIE_PHOTO", "MOVIE_BACK"),
     *("MOVIE_MAKE", "MOVIE_STOP", "MOVIE_FIRST", "MOVIE_LAST", "MOVIE_NO_STATES", "MOVIE_INFO", "EXACT_VALUE"),
-    *("RESET_ONE", "PROMPT_HINT"),
+    *("RESET_ONE", "PROMPT_HINT", "MOVIE_WHAT_INFO", "MOVIE_EDIT_INFO", "MOVIE_WORDS_INFO", "MOVIE_FROM_INFO"),
+    *("MOVIE_TO_INFO", "MOVIE_FIRST_INFO", "MOVIE_LAST_INFO", "MOVIE_SECONDS_INFO", "MOVIE_SPEED_INFO"),
+    *("MOVIE_FORMAT_INFO", "MOVIE_WHERE_INFO", "MOVIE_BACK_INFO", "MOVIE_MAKE_INFO", "MOVIE_STOP_INFO"),
 )
 """Names of the `texts` that the form shows."""
-MOVIE_TEXTS = ("MOVIE_EMPTY", "MOVIE_NAME", "MOVIE_DOWNLOAD", "MOVIE_READY")
+MOVIE_TEXTS = ("MOVIE_EMPTY", "MOVIE_NAME", "MOVIE_DOWNLOAD", "MOVIE_DOWNLOAD_INFO", "MOVIE_READY", "MOVIE_STOPPED")
 """Names of the `texts` that the preview shows by itself."""

@@ -47,6 +47,7 @@ class Wish:
         suffix: Of the file, one of `MOVIE_SUFFIXES`.
         ping_pong: There and back again.
         in_photo: In the whole photo instead of the crop.
+        number: Of the movie, as the page counts those it asks for, from 1.
     """
 
     edit: str = ""
@@ -60,6 +61,7 @@ class Wish:
     suffix: str = ".mp4"
     ping_pong: bool = False
     in_photo: bool = False
+    number: int = 0
 
     @property
     def morphs(self) -> bool:
@@ -101,6 +103,7 @@ def read_wish(value: Any) -> Wish:
         suffix=suffix if suffix in MOVIE_SUFFIXES else ".mp4",
         ping_pong=value.get("ping_pong") is True,
         in_photo=value.get("in_photo") is True,
+        number=max(0, round(_number(value.get("number"), 0))),
     )
 
 
@@ -133,7 +136,10 @@ class Animator:
     def make(self, key: str, wish: Wish) -> Iterator[News]:
         """Make the movie, telling about progress; the last news brings the file, or says why there is none."""
         session = self.handlers.store.get(key)
-        job = session.start_animating()
+        job = session.start_animating(wish.number)
+        if job is None:
+            yield News(Status("info", texts.MOVIE_STOPPED))
+            return
         try:
             with tempfile.TemporaryDirectory(prefix="hyperstyle-", ignore_cleanup_errors=True) as folder:
                 yield News(Status("busy", texts.MOVIE_STARTING), busy=True)
@@ -141,6 +147,8 @@ class Animator:
                 path = Path(folder) / f"hyperstyle-movie{wish.suffix}"
                 for item in self._export(session, job, animation, path):
                     if isinstance(item, Movie):
+                        if not session.end_animating(job):
+                            raise Cancelled(texts.MOVIE_STOPPED)
                         width, height = item.size
                         text = texts.MOVIE_DONE.format(
                             frames=item.frames,
@@ -160,9 +168,9 @@ class Animator:
         finally:
             session.end_animating(job)
 
-    def stop(self, key: str) -> None:
-        """Stop the movie that is being made; without one nothing happens."""
-        self.handlers.store.get(key).stop_animating()
+    def stop(self, key: str, number: int = 0) -> None:
+        """Stop the movie that is being made, and those up to `number` that wait for their turn."""
+        self.handlers.store.get(key).stop_animating(number)
 
     def _export(self, session: Session, job: int, animation: Animation, path: Path) -> Iterator[int | Movie]:
         """Number of frames drawn, now and then, and at last the movie."""

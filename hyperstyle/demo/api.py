@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gradio as gr
 from PIL import Image
 
+from hyperstyle.alignment import PasteOptions
 from hyperstyle.animation import Animation, InPhoto, State, Sweep, frame_count
 from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import likeness
@@ -132,18 +133,19 @@ class Endpoints:
             if paste_back and (photo is None or inversion is not None):
                 raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
             self.pipeline.check_recipe(look)
-            path = Path(folder) / "edited.png"
+            path, mark = Path(folder) / "edited.png", bool(look.mark)
             if inversion is not None or photo is None:
                 given = look.inversion if inversion is None else Inversion.load(inversion)
-                yield _saved(self.pipeline.render_recipe(look, given), path)
+                yield _saved(self.pipeline.render_recipe(look, given), path, mark=mark)
                 return
             chosen = self._choose(photo, face)
             rebuilt = self.pipeline.invert(chosen, look.steps if steps is None else _steps(steps))
             picture = self.pipeline.render_recipe(look, rebuilt)
             if not paste_back:
-                yield _saved(picture, path)
+                yield _saved(picture, path, mark=mark)
                 return
-            yield _saved(self.pipeline.paste_back(open_photo(photo), chosen, picture), path, "composite")
+            edited = [(chosen, picture, look.paste or PasteOptions())]
+            yield _saved(self.pipeline.paste_back_all(open_photo(photo), edited).picture, path, "composite", mark)
 
     def animate(
         self,
@@ -346,9 +348,9 @@ def plain_errors() -> Iterator[None]:
         raise gr.Error(texts.UNEXPECTED, print_exception=False) from None
 
 
-def _saved(picture: Image.Image, path: Path, source: Source = "generated") -> str:
+def _saved(picture: Image.Image, path: Path, source: Source = "generated", mark: bool = False) -> str:
     """Save a picture that says what it is; Gradio hands the file on as it stands."""
-    save_edited(picture, path, source)
+    save_edited(picture, path, source, mark=mark)
     return str(path)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.comparing import Card, Comparer
+from hyperstyle.demo.comparing import Card, Comparer, read_asked
+from hyperstyle.demo.languages import LANGUAGES, tr
 from hyperstyle.demo.sessions import SessionStore
+from hyperstyle.demo.widgets import script
 from hyperstyle.inversion import METHODS
 
 if TYPE_CHECKING:
@@ -30,85 +32,59 @@ class CompareTab:
 
     def __init__(self, pipeline: HyperStyle, store: SessionStore, private: dict[str, Any]) -> None:
         self.comparer = Comparer(pipeline, store)
-        names = pipeline.methods
-        gr.HTML(f'<p class="hs-note">{texts.COMPARE_INFO}</p>', apply_default_css=False)
-        with gr.Row(elem_classes="hs-compare-controls"):
-            self.methods = gr.CheckboxGroup(
-                [(_choice(name), name) for name in names],
-                value=[name for name in START if name in names],
-                label=texts.COMPARE_METHODS,
-                info=texts.COMPARE_METHODS_INFO,
-                elem_id="hs-compare-methods",
-                min_width=280,  # on a phone the button goes below
+        with gr.Column(elem_id="hs-compare-page"):
+            gr.HTML(f'<p class="hs-note">{tr(texts.COMPARE_INFO)}</p>', apply_default_css=False)
+            self.form = self._build_form()
+            self.result = gr.HTML(
+                value={},
+                html_template='<p id="hs-compare-status" role="status"></p><div class="hs-cards"></div>',
+                js_on_load=script("cards.js"),
+                apply_default_css=False,
+                elem_id="hs-compare-result",
+                states=texts.CARD_STATES,
+                words={"COMPARE_READY": texts.COMPARE_READY},
+                languages=LANGUAGES,
             )
-            self.button = gr.Button(texts.COMPARE_BUTTON, variant="primary", elem_id="hs-compare", min_width=140)
-        with gr.Row(elem_classes="hs-compare-controls"):
-            edits = [(row.label, row.name) for row in pipeline.edits]
-            self.edit = gr.Dropdown(
-                edits,
-                value=edits[0][1] if edits else None,
-                label=texts.COMPARE_EDIT,
-                info=texts.COMPARE_EDIT_INFO,
-                elem_id="hs-compare-edit",
-                visible=bool(edits),
-            )
-            self.strength = gr.Slider(
-                -100,
-                100,
-                0,
-                step=5,
-                label=texts.COMPARE_STRENGTH,
-                info=texts.COMPARE_STRENGTH_INFO,
-                elem_id="hs-compare-strength",
-                visible=bool(edits),
-            )
-        self.status = gr.HTML(f"<p>{texts.COMPARE_READY}</p>", apply_default_css=False, elem_id="hs-compare-status")
-        self.cards = gr.HTML("", apply_default_css=False, elem_id="hs-compare-cards")
-        shown = [self.status, self.cards]
-        self.button.click(
-            self._compare,
-            [self.methods],
-            [*shown, self.strength],
-            concurrency_id="compare",
-            concurrency_limit=1,
-            **private,
+        working: dict[str, Any] = {"concurrency_id": "compare", "concurrency_limit": 1}
+        self.form.submit(self._compare, self.form, self.result, **working, **private)
+        self.form.input(self._edit, self.form, self.result, queue=False, trigger_mode="always_last", **private)
+
+    def _build_form(self) -> gr.HTML:
+        pipeline = self.comparer.pipeline
+        methods = [(name, METHODS[name]) for name in pipeline.methods]
+        return gr.HTML(
+            value={},
+            html_template='<div class="hs-panel"></div>',
+            js_on_load=script("slider.js", "compare.js"),
+            apply_default_css=False,
+            elem_id="hs-compare-form",
+            methods=[
+                {"name": name, "label": method.label, "about": method.about, "slow": method.descends}
+                for name, method in methods
+            ],
+            start=[name for name in START if name in pipeline.methods],
+            edits=[{"name": row.name, "label": row.label} for row in pipeline.edits],
+            words={name: getattr(texts, name) for name in COMPARE_TEXTS},
+            languages=LANGUAGES,
         )
-        moved: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **private}
-        gr.on([self.strength.input, self.edit.input], self._edit, [self.edit, self.strength], shown, **moved)
 
-    def _compare(self, methods: list[str], request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        for sentence, cards in self.comparer.compare(str(request.session_hash), methods or []):
-            yield _sentence(sentence), cards_html(cards), 0
+    def _compare(self, value: Any, request: gr.Request) -> Iterator[dict[str, Any]]:
+        for sentence, cards in self.comparer.compare(str(request.session_hash), read_asked(value).methods):
+            yield _value(sentence, cards)
 
-    def _edit(self, name: str | None, percent: float, request: gr.Request) -> Any:
-        answer = self.comparer.edit(str(request.session_hash), name, float(percent or 0) / 100)
-        return (gr.skip(), gr.skip()) if answer is None else (_sentence(answer[0]), cards_html(answer[1]))
-
-
-def cards_html(cards: Sequence[Card]) -> str:
-    """Write the cards as one grid."""
-    if not cards:
-        return ""
-    return f'<div class="hs-cards">{"".join(_card_html(card) for card in cards)}</div>'
+    def _edit(self, value: Any, request: gr.Request) -> Any:
+        asked = read_asked(value)
+        answer = self.comparer.edit(str(request.session_hash), asked.edit, asked.share)
+        return gr.skip() if answer is None else _value(*answer)
 
 
-def _card_html(card: Card) -> str:
-    title, about = html.escape(card.title), html.escape(card.about)
-    picture = f'<img src="{card.picture}" alt="{title}">' if card.picture else '<div class="hs-card-blank"></div>'
-    note = texts.CARD_STATES.get(card.state)
-    captions = card.captions or ((note,) if note else ())
-    lines = "".join(f"<span>{html.escape(line)}</span>" for line in captions)
-    sentence = f"<p>{about}</p>" if about else ""
-    return (
-        f'<figure data-state="{card.state}" data-method="{html.escape(card.name)}">{picture}'
-        f"<figcaption><strong>{title}</strong>{lines}{sentence}</figcaption></figure>"
-    )
+COMPARE_TEXTS = (
+    *("COMPARE_METHODS", "COMPARE_METHODS_INFO", "COMPARE_SLOW", "COMPARE_BUTTON", "COMPARE_BUTTON_INFO"),
+    *("COMPARE_EDIT", "COMPARE_EDIT_INFO", "COMPARE_STRENGTH", "COMPARE_STRENGTH_INFO", "EXACT_VALUE", "RESET_ONE"),
+)
+"""Names of the `texts` that the form shows."""
 
 
-def _choice(name: str) -> str:
-    method = METHODS[name]
-    return texts.COMPARE_SLOW.format(label=method.label) if method.descends else method.label
-
-
-def _sentence(text: str) -> str:
-    return f"<p>{html.escape(text)}</p>"
+def _value(sentence: str, cards: Sequence[Card]) -> dict[str, Any]:
+    """What the result shows."""
+    return {"sentence": sentence, "cards": [{**asdict(card), "captions": list(card.captions)} for card in cards]}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -51,6 +51,32 @@ class Card:
     picture: str = ""
     captions: tuple[str, ...] = ()
     about: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form of the tab says.
+
+    Attributes:
+        methods: Names of those to compare; unknown ones may be among them.
+        edit: The edit for all; None for none.
+        share: Of its range, from -1 to 1.
+    """
+
+    methods: tuple[str, ...] = ()
+    edit: str | None = None
+    share: float = 0.0
+
+
+def read_asked(value: Any) -> Asked:
+    """Understand what the form sent; whatever makes no sense is left out."""
+    value = value if isinstance(value, dict) else {}
+    methods, edit, share = (value.get(name) for name in ("methods", "edit", "share"))
+    return Asked(
+        tuple(map(str, methods)) if isinstance(methods, list) else (),
+        edit if isinstance(edit, str) else None,
+        float(share) if isinstance(share, int | float) and -1 <= share <= 1 else 0.0,
+    )
 
 
 class Comparer:

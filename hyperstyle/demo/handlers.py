@@ -11,7 +11,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -130,6 +130,7 @@ class Change:
         readout: What was found about the picture.
         past: The history.
         controls: Where every control is to go; None leaves them to the person.
+        take: Where controls of how results are taken away are to go, as in `whole_photo.take_of`.
         sheet: A prompt at several strengths.
         pair: Two states to compare.
         whole: The whole photo with the edited faces, a data URI; empty hides it.
@@ -137,7 +138,7 @@ class Change:
         whole_warnings: What may look wrong in it.
         link: The edits as what follows the # of an address.
         ready: A face is there, so it can be downloaded.
-        pastes: It came from a photo, so it can be put back; counts where `ready`.
+        pastes: It came from a photo, so it can be put back; counts where `ready`, and for what the picture is called.
     """
 
     serial: int
@@ -149,6 +150,7 @@ class Change:
     readout: Readout | None = None
     past: Past | None = None
     controls: Controls | None = None
+    take: Mapping[str, Any] | None = None
     sheet: ContactSheet | None = None
     pair: Pair | None = None
     whole: str | None = None
@@ -429,7 +431,13 @@ class Handlers:
                     return self.settle(session, rebuilt, controls)
                 serial = session.next_serial()
                 picture, note = self._draw(rebuilt.inversion, controls, preview)
-                return Change(serial, status=_news(session, note), picture=to_data_uri(picture), edited=controls.edited)
+                return Change(
+                    serial,
+                    status=_news(session, note),
+                    picture=to_data_uri(picture),
+                    edited=controls.edited,
+                    pastes=rebuilt.photo is not None,
+                )
         except Exception as error:
             return self.failed(session, error)
 
@@ -461,6 +469,7 @@ class Handlers:
             edited=settled.edited,
             readout=readout,
             past=past,
+            pastes=rebuilt.photo is not None,
         )
 
     def read_out(self, rebuilt: Rebuilt, picture: Image.Image, controls: Controls) -> Readout:
@@ -543,15 +552,15 @@ class Handlers:
             path = Path(folder) / name
             try:
                 picture = make(session)
-                notes = {PNG_KEYWORD: self._recipe_json(_something_in(session), controls, take.face)}
+                notes = {PNG_KEYWORD: self._recipe_json(_something_in(session), controls, take)}
                 provenance.save_edited(picture, path, source, mark=take.mark, texts=notes)
             except Exception as error:
                 yield None, self.failed(session, error)
             else:
                 yield path, Change(session.next_serial())
 
-    def _recipe_json(self, rebuilt: Rebuilt, controls: Controls, with_face: bool) -> str:
-        recipe = to_recipe(controls, self.pipeline.domain.name, rebuilt.inversion if with_face else None)
+    def _recipe_json(self, rebuilt: Rebuilt, controls: Controls, take: TakeHome) -> str:
+        recipe = to_recipe(controls, self.pipeline.domain.name, rebuilt.inversion if take.face else None, take)
         try:
             return recipe.to_json()
         except BadRecipe:  # the face is too large for one; the picture is what was asked for

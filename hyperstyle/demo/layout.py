@@ -203,8 +203,7 @@ class Page:
             yield self._saved(path, change)
 
     def _save_recipe(self, value: Any, take: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        with_face = read_take_home(take).face
-        for path, change in self.studio.recipes.save(_key(request), self._read(value), with_face):
+        for path, change in self.studio.recipes.save(_key(request), self._read(value), read_take_home(take)):
             yield self._saved(path, change)
 
     def _load_recipe(self, path: str | None, value: Any, request: gr.Request) -> Iterator[dict[Any, Any]]:

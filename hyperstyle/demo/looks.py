@@ -11,17 +11,21 @@ from hyperstyle.errors import BadRecipe, UnknownEdit, did_you_mean
 from hyperstyle.recipes import Recipe
 
 if TYPE_CHECKING:
+    from hyperstyle.demo.whole_photo import TakeHome
     from hyperstyle.latents import Inversion
     from hyperstyle.pipeline import HyperStyle
 
 
-def to_recipe(controls: Controls, domain: str, inversion: Inversion | None = None) -> Recipe:
+def to_recipe(
+    controls: Controls, domain: str, inversion: Inversion | None = None, take: TakeHome | None = None
+) -> Recipe:
     """What the controls say, as a recipe that draws the same picture.
 
     Args:
         controls: Where they stand.
         domain: Name of the page's domain.
         inversion: The face, for a recipe that holds it.
+        take: How results are taken away, for a recipe that says so too.
     """
     settled = controls.settled()
     return Recipe(
@@ -35,6 +39,8 @@ def to_recipe(controls: Controls, domain: str, inversion: Inversion | None = Non
         inversion=inversion,
         plain=tuple(sorted(settled.plain)),
         style=settled.style,
+        paste=None if take is None else take.paste,
+        mark=None if take is None else take.mark,
     )
 
 

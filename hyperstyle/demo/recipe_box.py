@@ -13,6 +13,7 @@ from hyperstyle.demo.handlers import Change, Handlers, Status, frame_source
 from hyperstyle.demo.looks import check_look, to_controls, to_recipe
 from hyperstyle.demo.sessions import Frame, Rebuilt
 from hyperstyle.demo.state import Controls
+from hyperstyle.demo.whole_photo import TakeHome, take_of
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.recipes import SUFFIX, Recipe
 
@@ -34,13 +35,13 @@ class RecipeBox:
         self.handlers = handlers
         self.pipeline = handlers.pipeline
 
-    def save(self, key: str, controls: Controls, with_face: bool) -> Iterator[tuple[Path | None, Change]]:
+    def save(self, key: str, controls: Controls, take: TakeHome) -> Iterator[tuple[Path | None, Change]]:
         """Write the look of the page as a recipe for download.
 
         Args:
             key: The page.
             controls: Where its controls stand.
-            with_face: Put the rebuilt face into it, never the photo.
+            take: How results are taken away, which the recipe says too; and whether the rebuilt face goes into it.
 
         Yields:
             Once: the file, which exists until the iterator goes on, or None when that failed.
@@ -50,14 +51,14 @@ class RecipeBox:
             path = Path(folder) / FILE_NAME
             try:
                 rebuilt = session.rebuilt
-                if with_face and rebuilt is None:
+                if take.face and rebuilt is None:
                     raise HyperStyleError(texts.NO_FACE_YET)
-                inversion = rebuilt.inversion if with_face and rebuilt is not None else None
-                to_recipe(controls, self.pipeline.domain.name, inversion).save(path)
+                inversion = rebuilt.inversion if take.face and rebuilt is not None else None
+                to_recipe(controls, self.pipeline.domain.name, inversion, take).save(path)
             except Exception as error:
                 yield None, self.handlers.failed(session, error)
             else:
-                said = texts.RECIPE_SAVED_FACE if with_face else texts.RECIPE_SAVED
+                said = texts.RECIPE_SAVED_FACE if take.face else texts.RECIPE_SAVED
                 yield path, Change(session.next_serial(), status=Status("done", said))
 
     def load(self, key: str, source: str | Path | None, controls: Controls) -> Iterator[Change]:
@@ -76,9 +77,10 @@ class RecipeBox:
             check_look(self.pipeline, recipe)
             wanted = to_controls(recipe, controls.steps)
             if recipe.inversion is not None:
-                yield from self._open_face(session, recipe.inversion, wanted)
+                change = self._open_face(session, recipe.inversion, wanted)
             else:
-                yield self._apply(session, wanted, texts.RECIPE_LOADED)
+                change = self._apply(session, wanted, texts.RECIPE_LOADED)
+            yield replace(change, take=take_of(recipe))
         except Exception as error:
             yield self.handlers.failed(session, error)
         finally:
@@ -115,7 +117,7 @@ class RecipeBox:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_RECIPE)
         return replace(change, status=change.status or Status("done", said), controls=wanted)
 
-    def _open_face(self, session: Session, inversion: Inversion, wanted: Controls) -> Iterator[Change]:
+    def _open_face(self, session: Session, inversion: Inversion, wanted: Controls) -> Change:
         """Show the face that a recipe holds; the photo on the page, if any, keeps its own faces."""
         session.start_opening()  # a photo that is still being opened gives up
         session.want()
@@ -128,7 +130,7 @@ class RecipeBox:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_RECIPE)
         photo = self.handlers.photo_view(session)
         status = change.status or Status("done", texts.RECIPE_FACE_LOADED)
-        yield replace(
+        return replace(
             change, status=status, frames=frames, controls=wanted, photo=photo, whole="", ready=True, pastes=False
         )
 

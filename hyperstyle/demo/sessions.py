@@ -119,6 +119,7 @@ class Session:
         comparing: Number of the newest comparison; an older one gives up.
         animating: Number of the newest movie; an older one gives up.
         animating_now: Whether it is being made.
+        unwanted: Of the movies as the page counts them, the newest that was stopped; it may still wait for its turn.
         opening: Number of the newest job (new photo, other face, other steps); older ones give up.
         drawing: Held by whoever draws for this page.
         wanted: Number of the newest live request; older ones that still wait are dropped.
@@ -138,6 +139,7 @@ class Session:
     comparing: int = 0
     animating: int = 0
     animating_now: bool = False
+    unwanted: int = 0
     opening: int = 0
     wanted: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -165,21 +167,33 @@ class Session:
             self.comparing += 1
             return self.comparing
 
-    def start_animating(self) -> int:
-        """Number a new movie; the one before it gives up."""
+    def start_animating(self, asked: int = 0) -> int | None:
+        """Number a new movie; the one before it gives up.
+
+        Args:
+            asked: Its number as the page counts; 0 for who does not.
+
+        Returns:
+            None where it was stopped before its turn came.
+        """
         with self.lock:
+            if 0 < asked <= self.unwanted:
+                return None
             self.animating, self.animating_now = self.animating + 1, True
             return self.animating
 
-    def stop_animating(self) -> None:
-        """Make the movie that is being made give up."""
+    def stop_animating(self, asked: int = 0) -> None:
+        """Make the movie that is being made give up, and all up to `asked` that still wait for their turn."""
         with self.lock:
             self.animating, self.animating_now = self.animating + 1, False
+            self.unwanted = max(self.unwanted, asked)
 
-    def end_animating(self, job: int) -> None:
-        """Note that a movie is finished, unless another one was started or it was stopped."""
+    def end_animating(self, job: int) -> bool:
+        """Note that a movie is finished; gives whether it is still wanted, neither stopped nor overtaken."""
         with self.lock:
-            self.animating_now = self.animating_now and self.animating != job
+            wanted = self.animating_now and self.animating == job
+            self.animating_now = self.animating_now and not wanted
+            return wanted
 
     def want(self) -> int:
         """Number a live request."""

@@ -181,6 +181,7 @@ class Studio:
                 readout=readout,
                 past=past,
                 controls=entry.controls,
+                pastes=entry.rebuilt.photo is not None,
             )
 
 

@@ -31,7 +31,7 @@ def take_home() -> gr.HTML:
     return gr.HTML(
         value=write_take_home(TakeHome()),
         html_template='<div class="hs-panel hs-take-home"></div>',
-        js_on_load=script("slider.js", "take_home.js"),
+        js_on_load=script("slider.js", "take_home.js", "explain.js"),
         apply_default_css=False,
         elem_id="hs-take-home",
         shapes=[_choice(name, texts.SHAPES) for name in SHAPES],
@@ -49,8 +49,10 @@ TAKE_HOME_TEXTS = (
     *("SHAPE_LABEL", "BLEND_LABEL", "FEATHER_LABEL", "FEATHER_INFO", "COLOUR_MATCH_LABEL", "COLOUR_MATCH_INFO"),
     *("RECIPE_HEADING", "RECIPE_INFO", "RECIPE_FACE", "RECIPE_FACE_INFO", "RECIPE_SAVE", "RECIPE_LOAD"),
     *("RECIPE_LOAD_INFO", "LINK_COPY", "LINK_COPY_INFO", "LINK_NAME", "LINK_COPIED", "RESET_ONE", "EXACT_VALUE"),
+    *("UPLOAD_INFO", "UPLOAD_FILE_INFO", "UPLOAD_CAMERA_INFO", "UPLOAD_PASTE_INFO"),
+    *("DOWNLOAD_FACE_INFO", "PASTE_BACK_INFO", "DOWNLOAD_WHOLE_INFO"),
 )
-"""Names of the `texts` that the folds show."""
+"""Names of the `texts` that the folds show, and the tooltips of Gradio's buttons."""
 
 
 def whole_photo() -> gr.HTML:

@@ -8,6 +8,8 @@ from hyperstyle.demo.widgets import read_static
 
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
+    # On a phone Gradio's footer has one link only; it lies outside of what Gradio lets a style sheet reach.
+    "<style>@media (max-width: 640px) { footer .divider { display: none !important; } }</style>"
 )
 
 ACCENT = gr.themes.Color(

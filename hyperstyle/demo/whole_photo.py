@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.demo.sessions import Rebuilt, Session
     from hyperstyle.demo.state import Controls
+    from hyperstyle.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ def write_take_home(take: TakeHome) -> dict[str, Any]:
         "mark": take.mark,
         "face": take.face,
     }
+
+
+def take_of(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe says of it, as plain data for the page; what it leaves open is not in there."""
+    said: dict[str, Any] = {} if recipe.paste is None else {**vars(recipe.paste), "keep": list(recipe.paste.keep)}
+    return said if recipe.mark is None else {**said, "mark": recipe.mark}
 
 
 def faces_to_paste(session: Session, controls: Controls) -> list[tuple[Rebuilt, Controls]]:

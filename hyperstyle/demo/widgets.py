@@ -55,7 +55,8 @@ def viewer() -> gr.HTML:
 
 
 VIEWER_TEXTS = (
-    *("READY", "VIEWER_EMPTY", "VIEWER_NAME", "FILM_NAME", "FILM_NOTE", "HISTORY", "HISTORY_NAME", "COMPARE_STATES"),
+    *("READY", "VIEWER_EMPTY", "VIEWER_NAME", "FILM_NAME", "FILM_INFO", "FILM_NOTE", "HISTORY", "HISTORY_NAME"),
+    *("HISTORY_GO", "COMPARE_STATES"),
     *("COMPARE_STATES_INFO", "PICK_FIRST", "PICK_SECOND", "VERSION_OPEN", "VERSION_HINT", "VERSION_KEEP"),
     *("VERSION_KEEP_INFO", "VERSION_DROP", "VERSIONS_NAME"),
 )
@@ -83,9 +84,11 @@ def thumbnails(examples: Sequence[tuple[str, str]]) -> gr.HTML:
     return gr.HTML(
         value=[{"source": source, "label": label} for source, label in examples],
         html_template='<div class="hs-thumbnails"></div>',
-        js_on_load=read_static("thumbnails.js"),
+        js_on_load=script("thumbnails.js"),
         apply_default_css=False,
         elem_id="hs-examples",
+        words={"EXAMPLE_INFO": texts.EXAMPLE_INFO},
+        languages=LANGUAGES,
     )
 
 
@@ -118,7 +121,7 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["status"] = asdict(change.status)
     if change.picture is not None:
         value["picture"] = change.picture
-        value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT
+        value["tag"] = texts.TAG_EDITED if change.edited else texts.TAG_REBUILT if change.pastes else texts.TAG_UNEDITED
     if change.frames is not None:
         value["frames"] = [{**asdict(frame), "captions": list(frame.captions)} for frame in change.frames]
     if change.readout is not None:
@@ -127,6 +130,8 @@ def viewer_value(change: Change) -> dict[str, Any]:
         value["past"] = _past_value(change.past)
     if change.controls is not None:
         value["controls"] = write_controls(change.controls)
+    if change.take:
+        value["take"] = dict(change.take)
     if change.sheet is not None:
         rows = [[asdict(cell) for cell in row] for row in change.sheet.rows]
         value["sheet"] = {**asdict(change.sheet), "strengths": list(change.sheet.strengths), "rows": rows}

@@ -8,7 +8,7 @@ function act(action) {
   trigger("select", { action });
 }
 
-const seed = make("input", { type: "number", id: "hs-seed", min: 0, max: props.most_seed, step: 1, onchange: () => {
+const seed = make("input", { type: "number", id: "hs-seed", min: 0, max: props.most_seed, step: 1, "aria-describedby": "hs-seed-info", onchange: () => {
   settings.seed = Math.min(props.most_seed, Math.max(0, Math.round(Number(seed.value) || 0)));
   seed.value = settings.seed;
   act("random");
@@ -51,19 +51,25 @@ function group(id, title, ...content) {
 form.append(
   group(
     "hs-random", words.BEGIN_RANDOM, make("p", { class: "hs-note" }, words.RANDOM_INFO),
-    make("button", { type: "button", class: "hs-button", id: "hs-random-new", onclick: () => draw("random") }, words.RANDOM_NEW),
-    make("div", { class: "hs-field" }, make("label", { for: seed.id }, words.RANDOM_SEED), seed),
+    make("button", { type: "button", class: "hs-button", id: "hs-random-new", title: words.RANDOM_NEW_INFO, onclick: () => draw("random") }, words.RANDOM_NEW),
+    make(
+      "div", { class: "hs-field" }, make("label", { for: seed.id }, words.RANDOM_SEED),
+      make("p", { class: "info-text", id: "hs-seed-info" }, words.RANDOM_SEED_INFO), seed,
+    ),
     truncation.row,
   ),
   group(
     "hs-mix", words.BEGIN_MIX, make("p", { class: "hs-note" }, words.MIX_INFO),
     make(
       "div", { class: "hs-tools" },
-      make("button", { type: "button", class: "hs-button", id: "hs-mix-random", onclick: () => draw("mix") }, words.MIX_RANDOM),
-      make("button", { type: "button", class: "hs-button", id: "hs-mix-photo", onclick: () => document.querySelector("button#hs-mix-upload, #hs-mix-upload button").click() }, words.MIX_PHOTO),
+      make("button", { type: "button", class: "hs-button", id: "hs-mix-random", title: words.MIX_RANDOM_INFO, onclick: () => draw("mix") }, words.MIX_RANDOM),
+      make("button", { type: "button", class: "hs-button", id: "hs-mix-photo", title: words.MIX_PHOTO_INFO, onclick: () => document.querySelector("button#hs-mix-upload, #hs-mix-upload button").click() }, words.MIX_PHOTO),
     ),
     share.row,
-    make("fieldset", { class: "hs-choice" }, make("legend", {}, words.MIX_LAYERS), make("p", { class: "info-text" }, words.MIX_LAYERS_INFO), make("div", {}, ...layers)),
+    make(
+      "fieldset", { class: "hs-choice", "aria-describedby": "hs-mix-layers-info" }, make("legend", {}, words.MIX_LAYERS),
+      make("p", { class: "info-text", id: "hs-mix-layers-info" }, words.MIX_LAYERS_INFO), make("div", {}, ...layers),
+    ),
   ),
 );
 props.value = structuredClone(settings);

@@ -7,6 +7,7 @@ const download = element.querySelector("#hs-movie-download");
 stage.querySelector("span").textContent = words.MOVIE_EMPTY;
 status.textContent = words.MOVIE_READY;
 download.textContent = words.MOVIE_DOWNLOAD;
+download.title = words.MOVIE_DOWNLOAD_INFO;
 
 function player(address, name) {
   const made = document.createElement(name.endsWith(".mp4") ? "video" : "img");
@@ -18,14 +19,21 @@ function player(address, name) {
   return made;
 }
 
+let unwanted = 0; // number of the newest movie that was stopped; nothing more is heard of it
+
+function tell({ kind, text }) {
+  status.dataset.kind = kind;
+  status.textContent = say(text);
+}
+
 function show() {
-  const { status: news, plan: sentence, file, name, busy } = props.value ?? {};
+  const { status: news, plan: sentence, file, name, busy, number } = props.value ?? {};
+  if (sentence != null) document.dispatchEvent(new CustomEvent("hs-movie-plan", { detail: say(sentence) }));
+  if (number <= unwanted) return;
   if (news) {
-    status.dataset.kind = news.kind;
-    status.textContent = say(news.text);
+    tell(news);
     document.dispatchEvent(new CustomEvent("hs-movie-busy", { detail: busy }));
   }
-  if (sentence != null) document.dispatchEvent(new CustomEvent("hs-movie-plan", { detail: say(sentence) }));
   if (file?.url) {
     stage.replaceChildren(player(file.url, name));
     download.href = file.url;
@@ -34,4 +42,8 @@ function show() {
   }
 }
 
+document.addEventListener("hs-movie-stop", ({ detail }) => {
+  unwanted = detail;
+  tell({ kind: "info", text: words.MOVIE_STOPPED });
+});
 watch("value", show);

@@ -87,7 +87,10 @@ const inUseBox = make("section", { id: "hs-in-use", "aria-label": words.IN_USE, 
 const signed = (value) => (value > 0 ? "+" : "") + Number(value.toFixed(2));
 
 function inUseRow(label, value, on, { toggled, removed, shown, extra }) {
-  const box = make("input", { type: "checkbox", "aria-label": fill(words.IN_USE_ON, { name: label }), onchange: toggled });
+  const box = make("input", {
+    type: "checkbox", "aria-label": fill(words.IN_USE_ON, { name: label }), title: fill(words.IN_USE_ON_INFO, { name: label }),
+    onchange: toggled,
+  });
   box.checked = on;
   const name = fill(words.IN_USE_REMOVE, { name: label });
   return make(
@@ -163,7 +166,7 @@ function reveal(row, focus) {
 
 // Search
 
-const search = make("input", { type: "search", id: "hs-search", placeholder: words.SEARCH, "aria-label": words.SEARCH, autocomplete: "off" });
+const search = make("input", { type: "search", id: "hs-search", placeholder: words.SEARCH, "aria-label": words.SEARCH, title: words.SEARCH_INFO, autocomplete: "off" });
 const none = make("p", { class: "hs-note", hidden: true, role: "status" }, words.SEARCH_NONE);
 let unfolded = null; // which groups were open before the search
 
@@ -221,9 +224,9 @@ function tested(prompt) {
 function buildPrompt(prompt, i) {
   const number = { number: i + 1 };
   const { end, disentanglement } = props.prompts;
-  const on = make("input", { type: "checkbox", "aria-label": fill(words.PROMPT_ON, number), onchange: () => switchPrompt(i, on.checked) });
+  const on = make("input", { type: "checkbox", "aria-label": fill(words.PROMPT_ON, number), title: words.PROMPT_ON_INFO, onchange: () => switchPrompt(i, on.checked) });
   on.checked = prompt.on;
-  const text = make("input", { type: "text", placeholder: words.PROMPT_HINT, "aria-label": fill(words.PROMPT_LABEL, number), autocomplete: "off" });
+  const text = make("input", { type: "text", placeholder: words.PROMPT_HINT, "aria-label": fill(words.PROMPT_LABEL, number), "aria-describedby": "hs-words-info", autocomplete: "off" });
   text.value = prompt.words;
   const strength = makeSlider({
     id: `hs-words-strength-${i}`, label: words.PROMPT_STRENGTH, info: tested(prompt), minimum: -end, maximum: end, step: 0.1,
@@ -314,7 +317,7 @@ function suggest(row) {
 }
 
 const addPrompt = make("button", {
-  type: "button", class: "hs-button", id: "hs-add-prompt",
+  type: "button", class: "hs-button", id: "hs-add-prompt", title: words.PROMPT_ADD_INFO,
   onclick: () => {
     state.prompts.push(blank());
     drawPrompts();
@@ -325,9 +328,9 @@ const addPrompt = make("button", {
 function buildWords() {
   if (!props.prompts) return buildGroup(words.WORDS_HEADING, false, "hs-words", make("p", { class: "hs-note" }, words.WORDS_MISSING));
   const chips = props.prompts.suggestions.slice(0, props.prompts.chips).map((row) =>
-    make("button", { type: "button", class: "hs-chip", onclick: () => suggest(row) }, row.words));
+    make("button", { type: "button", class: "hs-chip", title: words.CHIP_INFO, onclick: () => suggest(row) }, row.words));
   return buildGroup(
-    words.WORDS_HEADING, true, "hs-words", make("p", { class: "hs-note" }, words.WORDS_INFO), promptRows,
+    words.WORDS_HEADING, true, "hs-words", make("p", { class: "hs-note", id: "hs-words-info" }, words.WORDS_INFO), promptRows,
     chips.length ? make("div", { class: "hs-chips" }, ...chips) : null, addPrompt,
   );
 }
@@ -362,8 +365,8 @@ const steps = make(
 // Style
 
 const style = props.styles.length < 2 ? null : make(
-  "fieldset", { class: "hs-choice", id: "hs-style" }, make("legend", { class: "hs-unseen" }, words.STYLE_HEADING),
-  make("p", { class: "info-text" }, words.STYLE_INFO),
+  "fieldset", { class: "hs-choice", id: "hs-style", "aria-describedby": "hs-style-info" },
+  make("legend", { class: "hs-unseen" }, words.STYLE_HEADING), make("p", { class: "info-text", id: "hs-style-info" }, words.STYLE_INFO),
   make("div", {}, ...props.styles.map(([name, label]) => {
     const input = make("input", { type: "radio", name: "hs-style", value: name, onchange: () => {
       state.style = name;

@@ -16,6 +16,7 @@ compareTwo.textContent = words.COMPARE_STATES;
 compareTwo.title = words.COMPARE_STATES_INFO;
 keep.querySelector("input").placeholder = words.VERSION_HINT;
 keep.querySelector("input").setAttribute("aria-label", words.VERSION_HINT);
+keep.querySelectorAll("input, button").forEach((part) => (part.title = words.VERSION_KEEP_INFO));
 keep.querySelector("button").textContent = words.VERSION_KEEP;
 keepThis.textContent = words.VERSION_OPEN;
 keepThis.title = words.VERSION_KEEP_INFO;
@@ -87,7 +88,7 @@ function stateButton(entry, current) {
   button.type = "button";
   button.dataset.entry = entry.number;
   button.setAttribute("aria-current", String(current));
-  button.title = say(entry.label);
+  button.title = words.HISTORY_GO.replace("{label}", say(entry.label));
   button.addEventListener("click", () => choose(entry));
   return button;
 }

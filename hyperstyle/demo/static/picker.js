@@ -1,6 +1,7 @@
 // The photo with a frame around every face; a click chooses one. Gradio hands in `element`, `props`, `trigger`, `watch`.
 const stage = element.querySelector(".hs-photo");
 const note = element.querySelector("p");
+note.id = "hs-picker-note";
 const warnings = element.querySelector("ul");
 
 function mark(edited) {
@@ -22,6 +23,7 @@ function show() {
   value.faces.forEach((face, i) => {
     const button = document.createElement("button");
     button.type = "button";
+    button.setAttribute("aria-describedby", note.id);
     button.setAttribute("aria-pressed", String(i === value.chosen));
     for (const side of ["left", "top", "width", "height"]) button.style[side] = 100 * face[side] + "%";
     button.addEventListener("click", () => {

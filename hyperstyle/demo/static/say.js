@@ -20,7 +20,9 @@ function say(text) {
     const found = text.match(match);
     if (found) return other.replace(/\{(\w+)[^}]*\}/g, (blank, name) => say(found[names.indexOf(name) + 1]) ?? blank);
   }
-  return text;
+  // Names with amounts, as in the history and in what else has moved: "Smile +1.5", "Age +3 years, Fringe −10 %".
+  const parts = text.split(", ").map((part) => part.match(/^(.+?) ([+−-][\d.]+.*)$/));
+  return parts.every(Boolean) ? parts.map(([, name, amount]) => `${say(name)} ${say(amount)}`).join(", ") : text;
 }
 const words = Object.fromEntries(Object.entries(props.words ?? {}).map(([name, text]) => [name, say(text)]));
 if (Object.keys(dictionary).length) document.documentElement.lang = language;

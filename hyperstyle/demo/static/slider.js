@@ -22,9 +22,9 @@ function makeSlider({ id, label, info, minimum, maximum, step, rest, idle, empty
   const tidy = (value) => Number(clamp(value).toFixed(4));
   const field = `${id}-range`;
   const range = make("input", { type: "range", id: field, min: minimum, max: maximum, step });
+  const exact = fill(words.EXACT_VALUE, { name: label });
   const number = make("input", {
-    type: "number", min: minimum, max: maximum, step: "any", placeholder: empty,
-    "aria-label": fill(words.EXACT_VALUE, { name: label }),
+    type: "number", min: minimum, max: maximum, step: "any", placeholder: empty, "aria-label": exact, title: exact,
   });
   const name = fill(words.RESET_ONE, { name: label });
   const reset = make("button", { type: "button", class: "reset-button", "aria-label": name, title: name }, "↺");

@@ -2,6 +2,8 @@
 const box = element.querySelector(".hs-take-home");
 const state = structuredClone(props.value);
 
+const follow = []; // one for each control: goes where the state says
+
 function write() {
   props.value = structuredClone(state);
 }
@@ -14,7 +16,7 @@ function settle() {
 
 function check(id, label, info, checked, changed) {
   const input = make("input", { type: "checkbox", id, "aria-describedby": info && `${id}-info`, onchange: () => changed(input.checked) });
-  input.checked = checked;
+  follow.push(() => (input.checked = checked()));
   const note = info ? make("p", { class: "info-text", id: `${id}-info` }, info) : null;
   return make("div", { class: "hs-check" }, input, make("div", {}, make("label", { for: id }, label), note));
 }
@@ -29,7 +31,7 @@ function choose(name, legend, options) {
         settle();
       },
     });
-    input.checked = state[name] === option.name;
+    follow.push(() => (input.checked = state[name] === option.name));
     return make(
       "div", { class: "hs-check" }, input,
       make("div", {}, make("label", { for: id }, say(option.label)), make("p", { class: "info-text", id: `${id}-info` }, say(option.info))),
@@ -46,12 +48,12 @@ function slide(name, label, info, range) {
     },
     rested: settle,
   });
-  slider.set(state[name]);
+  follow.push(() => slider.set(state[name]));
   return slider.row;
 }
 
 function keep(region, info) {
-  return check(`hs-keep-${region.name}`, say(region.label), info, state.keep.includes(region.name), (on) => {
+  return check(`hs-keep-${region.name}`, say(region.label), info, () => state.keep.includes(region.name), (on) => {
     state.keep = state.keep.filter((name) => name !== region.name);
     if (on) state.keep.push(region.name);
     settle();
@@ -82,12 +84,12 @@ const whole = fold(
 
 // Recipes
 
-const link = make("input", { type: "text", id: "hs-link", readonly: true, hidden: true, "aria-label": words.LINK_NAME, onfocus: () => link.select() });
+const link = make("input", { type: "text", id: "hs-link", readonly: true, hidden: true, "aria-label": words.LINK_NAME, title: words.LINK_COPY_INFO, onfocus: () => link.select() });
 const copied = make("p", { class: "hs-note", role: "status", id: "hs-link-copied" });
 const recipe = fold(
   "hs-recipe-fold", words.RECIPE_HEADING,
   make("p", { class: "info-text" }, words.RECIPE_INFO),
-  check("hs-recipe-face", words.RECIPE_FACE, words.RECIPE_FACE_INFO, state.face, (on) => {
+  check("hs-recipe-face", words.RECIPE_FACE, words.RECIPE_FACE_INFO, () => state.face, (on) => {
     state.face = on;
     write();
   }),
@@ -105,13 +107,21 @@ const recipe = fold(
 
 box.append(
   make("p", { class: "hs-note" }, words.PROVENANCE),
-  check("hs-mark", words.VISIBLE_MARK, words.VISIBLE_MARK_INFO, state.mark, (on) => {
+  check("hs-mark", words.VISIBLE_MARK, words.VISIBLE_MARK_INFO, () => state.mark, (on) => {
     state.mark = on;
     write();
   }),
   whole,
   recipe,
 );
+follow.forEach((one) => one());
+
+// A recipe was loaded; what it says nothing of stays.
+document.addEventListener("hs-take", ({ detail }) => {
+  Object.assign(state, structuredClone(detail));
+  follow.forEach((one) => one());
+  settle();
+});
 
 // Where the clipboard is closed to the page, the address stands in the field, to be copied by hand.
 document.addEventListener("hs-link", async ({ detail }) => {

@@ -2,7 +2,7 @@
 props.value.forEach((example, i) => {
   const button = document.createElement("button");
   button.type = "button";
-  button.title = example.label;
+  button.title = words.EXAMPLE_INFO.replace("{name}", example.label);
   const picture = document.createElement("img");
   picture.src = example.source;
   picture.alt = example.label;

@@ -15,9 +15,10 @@ find(".hs-empty span").textContent = words.VIEWER_EMPTY;
 find(".hs-film-note").textContent = words.FILM_NOTE;
 film.setAttribute("aria-label", words.FILM_NAME);
 border.setAttribute("aria-label", words.VIEWER_NAME);
+border.title = words.VIEWER_NAME;
 
 // Serial of the newest answer shown, per part: an answer that was overtaken on its way must not undo a newer one.
-const shown = { status: 0, picture: 0, frames: 0, readout: 0, past: 0, controls: 0, sheet: 0, pair: 0, link: 0 };
+const shown = { status: 0, picture: 0, frames: 0, readout: 0, past: 0, controls: 0, take: 0, sheet: 0, pair: 0, link: 0 };
 let frames = [];
 let compared = 0; // frame on the left of the border
 let latest = null; // the face as it stands, while two states are compared
@@ -78,6 +79,7 @@ function showFrames(list) {
     if (picture.src !== frame.source) picture.src = frame.source;
     picture.alt = "";
     label.textContent = say(frame.label);
+    button.title = words.FILM_INFO.replace("{name}", label.textContent);
     captions.forEach((caption) => caption.remove());
     frame.captions.forEach((text) => {
       const caption = document.createElement("small");
@@ -123,6 +125,7 @@ function apply(value) {
   }
   if (isNew("pair") && value.serial > shown.picture) showPair(value.pair);
   if (isNew("controls")) tell("hs-controls", value.controls);
+  if (isNew("take")) tell("hs-take", value.take);
   if (isNew("readout")) showReadout(value.readout);
   Object.assign(thumbnails, value.past?.thumbnails); // also from an answer that was overtaken
   if (isNew("past")) {
