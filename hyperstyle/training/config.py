@@ -331,8 +331,8 @@ _PORTRAITS_GENERATOR = GeneratorConfig(
     normalize_z=False,
 )
 
-PORTRAITS_128 = DomainSizes(
-    title="Drawn portraits, 128 px",
+PORTRAITS = DomainSizes(
+    title="Drawn portraits",
     description=(
         "Portraits drawn by this project's own renderer, 128 px. It shows the whole method at work without any "
         "download; photographs of people come back as drawings."
@@ -379,29 +379,29 @@ PORTRAITS_128 = DomainSizes(
     relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4)),
 )
 
-PORTRAITS = replace(
-    PORTRAITS_128,
-    title="Drawn portraits",
-    description=PORTRAITS_128.description.replace("128 px", "256 px"),
+PORTRAITS_256 = replace(
+    PORTRAITS,
+    title="Drawn portraits, 256 px",
+    description=PORTRAITS.description.replace("128 px", "256 px"),
     resolution=256,
     generator=replace(_PORTRAITS_GENERATOR, resolution=256, channels={**_PORTRAITS_GENERATOR.channels, 256: 16}),
     baselines={
         name: Baseline(replace(row.sizes, num_ws=14), replace(row.training, phases=((64, 0.6), (128, 0.9), (256, 1.0))))
-        for name, row in PORTRAITS_128.baselines.items()
+        for name, row in PORTRAITS.baselines.items()
     },
     data=DataConfig(size=256, people_per_shard=256, in_domain_shards=20, beyond_shards=12),
     generator_training=replace(
-        PORTRAITS_128.generator_training, phases=((16, 0.06), (32, 0.18), (64, 0.42), (128, 0.7), (256, 1.0))
+        PORTRAITS.generator_training, phases=((16, 0.06), (32, 0.18), (64, 0.42), (128, 0.7), (256, 1.0))
     ),
     hypernetwork_training=replace(
-        PORTRAITS_128.hypernetwork_training,
+        PORTRAITS.hypernetwork_training,
         phases=((32, 1, 0.25), (32, 2, 0.45), (64, 3, 0.6), (128, 3, 0.85), (256, 3, 1.0)),
     ),
     # The hypernetwork tunes what it tuned at 128 px: heads for the last block did not lower L2 on held-out pictures.
     # What that block draws is also finer than what the text model sees.
-    relevance_training=replace(PORTRAITS_128.relevance_training, max_resolution=128),
+    relevance_training=replace(PORTRAITS.relevance_training, max_resolution=128),
 )
-"""The shipped domain: the same world at twice the size; weights of `PORTRAITS_128` copied into its run folder grow."""
+"""The same world at twice the size. Weights of `PORTRAITS` copied into its run folder grow into it."""
 
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
 _SMALL_PAIR = TrunkConfig(

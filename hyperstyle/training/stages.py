@@ -32,7 +32,7 @@ from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
     PORTRAITS,
-    PORTRAITS_128,
+    PORTRAITS_256,
     SMOKE,
     DomainSizes,
     HypernetworkTraining,
@@ -57,7 +57,7 @@ STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on th
 GROWN_ADVERSARIAL_FROM = 0.6
 GROWN_ADVERSARIAL = 0.15  # a new block that is pulled harder invents detail where a regressed one is merely soft
 JUDGE_SEED = 77  # other batches in another order than the first identity network's
-SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-128": PORTRAITS_128}
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-256": PORTRAITS_256}
 
 
 @dataclass(frozen=True)
