@@ -16,7 +16,7 @@ from hyperstyle.errors import UsageError
 from hyperstyle.evaluation import comparison
 from hyperstyle.evaluation.comparison import Curve, MethodResult, compare, identity_at, matched_change
 from hyperstyle.evaluation.comparison_page import SUMMARY, summary_rows, to_markdown
-from hyperstyle.evaluation.paper import orderings, reported_table
+from hyperstyle.evaluation.paper import orderings, reasons, reported_table
 from hyperstyle.inversion import METHODS, EncoderOnly, Method, Optimisation
 from hyperstyle.inversion.idinvert import IDInvertConfig
 from hyperstyle.inversion.optimisation import OptimisationConfig
@@ -191,3 +191,11 @@ def test_the_papers_orderings_are_checked():
     assert cells == ["better: holds", "", "better: holds (overlap)", "worse: does not hold"]
     assert "encoder" not in found
     assert "| P | 0.56 | 0.76 | 0.17 | 0.034 | 0.11 |" in reported_table({"psp": "P", "encoder": "E"})
+
+
+def test_a_reason_is_given_only_where_an_ordering_does_not_hold():
+    ours = {"identity": torch.tensor([0.8, 0.8]), "l2": torch.tensor([0.019, 0.019])}
+    as_in_the_paper = {"identity": torch.tensor([0.9, 0.9]), "l2": torch.tensor([0.02, 0.02])}
+    closer = {"identity": torch.tensor([0.9, 0.9]), "l2": torch.tensor([0.01, 0.01])}
+    assert reasons({"hyperstyle": ours, "w+": as_in_the_paper}) == []
+    assert len(reasons({"hyperstyle": ours, "w+": closer})) == 1

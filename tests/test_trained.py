@@ -20,7 +20,7 @@ from hyperstyle.synthetic.styles import render_style
 
 SEED = 3_000_000
 """Neither training nor `evaluate` draws these."""
-SIZE = 128
+SIZE = 256
 
 
 @pytest.fixture(scope="module")

@@ -367,15 +367,25 @@ def test_weights_grow_into_a_larger_network(tmp_path: Path) -> None:
         grow(Generator(sizes), {"w_avg": torch.zeros(sizes.w_dim)}, "other.safetensors")
 
 
+def write_inverting_networks(folder: Path) -> None:
+    """Put what a generator is polished with into a run folder."""
+    write_domain(folder, "smoke", SMOKE)
+    domain = read_domain(folder)
+    built = {
+        "w_encoder": build_w_encoder(domain),
+        "hypernetwork": build_hypernetwork(domain),
+        "identity": build_identity(domain),
+    }
+    for part, network in built.items():
+        save_weights(domain.path(part), network.state_dict(), {})
+
+
 @pytest.mark.parametrize("with_hypernetwork", [False, True])
 def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path, with_hypernetwork: bool) -> None:
     """What was trained with the smaller one stays valid: its weights, and so its pictures, are the same afterwards."""
     torch.manual_seed(0)
     if with_hypernetwork:  # what it makes of pictures is then trained on too
-        write_domain(tmp_path, "smoke", SMOKE)
-        domain = read_domain(tmp_path)
-        for part, network in (("w_encoder", build_w_encoder(domain)), ("hypernetwork", build_hypernetwork(domain))):
-            save_weights(domain.path(part), network.state_dict(), {})
+        write_inverting_networks(tmp_path)
     small = Generator(replace(SMOKE.generator, resolution=16)).eval()
     save_weights(tmp_path / "generator.safetensors", small.state_dict(), {"domain": "smoke"})
     before, _ = load_weights(tmp_path / "generator.safetensors")  # rounded, as files are
@@ -388,6 +398,21 @@ def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path, with_hypern
     run_stage("generator", smoke=True, out=tmp_path, device="cpu")
     again, _ = load_weights(tmp_path / "generator.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in after.items())
+
+
+def test_a_polished_generator_keeps_its_styles(tmp_path: Path) -> None:
+    """Directions, relevance and edits by text are about styles: fitting convolutions to offsets must not move those."""
+    torch.manual_seed(0)
+    write_inverting_networks(tmp_path)
+    generator = Generator(SMOKE.generator).eval()
+    save_weights(tmp_path / "generator.safetensors", generator.state_dict(), {"domain": "smoke"})
+    before, _ = load_weights(tmp_path / "generator.safetensors")
+    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    after, _ = load_weights(tmp_path / "generator.safetensors")
+    moved = {name for name, tensor in before.items() if not torch.equal(after[name], tensor)}
+    assert any(name.endswith(".conv.weight") for name in moved)
+    assert not any(name.startswith("style.") or ".modulation." in name for name in moved)
+    assert "w_avg" not in moved
 
 
 def test_frozen_parts_keep_their_statistics() -> None:

@@ -76,7 +76,8 @@ def sections(comparison: Comparison) -> list[str]:
     return [
         *closeness(comparison, explain=False),
         *editability(comparison, explain=False),
-        "All trained alike and far shorter than the shipped hypernetwork, which is why all are behind it.",
+        "All trained alike and far shorter than the shipped hypernetwork, which is why all are behind it: their order "
+        "says how fast each variant learns, the paper's how far each gets.",
         "Against the first row, face by face; equal where the 95% interval of the mean difference holds 0. In brackets "
         "what the paper's table says of CelebA-HQ.",
         table(["", "identity", "LPIPS", "L2"], rows),

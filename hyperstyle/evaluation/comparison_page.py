@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from hyperstyle.evaluation.comparison import EDITED_FACES, Comparison, identity_at, matched_change
-from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reported_table
+from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reasons, reported_table
 from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED
 from hyperstyle.synthetic.parameters import BY_NAME
@@ -206,6 +206,7 @@ def beside_the_paper(comparison: Comparison) -> list[str]:
         "table says whether HyperStyle is better or worse than each method here, and whether that is the paper's "
         "ordering; (overlap) where the intervals of the two means do.",
         orderings(qualities, labels),
+        *reasons(qualities),
     ]
 
 

@@ -64,6 +64,7 @@ def refine(
     steps: int,
     on_step: OnStep | None = None,
     cut: Callable[[Tensor], Tensor] = lambda picture: picture,
+    resolution: int | None = None,
 ) -> dict[str, Tensor]:
     """Refine the generator's weights for faces whose latents are known.
 
@@ -74,6 +75,7 @@ def refine(
         steps: 0 or more.
         on_step: Called with 0 to `steps` and the picture (B, 3, H, W) at full size.
         cut: Cuts the domain's picture out of the generator's square.
+        resolution: Stop rendering at this size, in px; None for the generator's own.
 
     Returns:
         Codes of all steps by layer name, as `Hypernetwork.add_codes` returns them; empty without steps.
@@ -84,7 +86,7 @@ def refine(
         if on_step is None and step == steps:
             break
         deltas = hypernetwork.deltas(codes, steps=step) if codes else None
-        picture = cut(generator.render(styles, deltas))
+        picture = cut(generator.render(styles, deltas, resolution=resolution))
         if on_step is not None:
             on_step(step, picture)
         if step < steps:

@@ -88,6 +88,8 @@ class GeneratorTraining:
             learn its latents while the synthesis is still being sharpened.
         face_weight: Extra weight of the middle of the face in the pixel loss.
         perceptual: Weight of the distance between attribute network features.
+        identity: Weight of the identity distance, for what HyperStyle makes of beyond-domain pictures; where a
+            generator is trained further (see `training.adapted`).
         adversarial: Pull of the discriminator's verdict on a picture, as a share of the other terms'; 0 leaves it out.
         adversarial_from: Share of the schedule after which it is asked, at full size only.
     """
@@ -97,8 +99,33 @@ class GeneratorTraining:
     freeze_mapping_at: float = 0.5
     face_weight: float = 3.0
     perceptual: float = 0.25
+    identity: float = 0.15
     adversarial: float = 0.4
     adversarial_from: float = 0.85
+
+    def grown(self) -> GeneratorTraining:
+        """These settings for the new block of a generator that has grown: all else stays as it is.
+
+        A block that the discriminator pulls harder invents detail where a regressed one is merely soft.
+        """
+        return replace(self._further(), adversarial=0.15, adversarial_from=0.6)
+
+    def further(self) -> GeneratorTraining:
+        """These settings for a generator that is trained further as a whole, before there is a hypernetwork."""
+        return replace(self._further(), adversarial_from=0.2)
+
+    def polished(self) -> GeneratorTraining:
+        """These settings for convolutions that are fitted to what the hypernetwork makes of them.
+
+        A small network's few channels win more from regression than from the discriminator, which costs likeness.
+        """
+        (half, _), (full, _) = self.phases[-2:]
+        loop = replace(self.loop, learning_rate=self.loop.learning_rate / 4, warmup_steps=30, ema=0.99, decay_from=0.3)
+        return replace(self, phases=((half, 0.6), (full, 1.0)), freeze_mapping_at=0.0, adversarial=0.0, loop=loop)
+
+    def _further(self) -> GeneratorTraining:
+        loop = replace(self.loop, learning_rate=self.loop.learning_rate / 2)
+        return replace(self, phases=self.phases[-1:], freeze_mapping_at=0.0, loop=loop)
 
 
 @dataclass(frozen=True)
@@ -331,8 +358,8 @@ _PORTRAITS_GENERATOR = GeneratorConfig(
     normalize_z=False,
 )
 
-PORTRAITS = DomainSizes(
-    title="Drawn portraits",
+PORTRAITS_128 = DomainSizes(
+    title="Drawn portraits, 128 px",
     description=(
         "Portraits drawn by this project's own renderer, 128 px. It shows the whole method at work without any "
         "download; photographs of people come back as drawings."
@@ -379,29 +406,29 @@ PORTRAITS = DomainSizes(
     relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4)),
 )
 
-PORTRAITS_256 = replace(
-    PORTRAITS,
-    title="Drawn portraits, 256 px",
-    description=PORTRAITS.description.replace("128 px", "256 px"),
+PORTRAITS = replace(
+    PORTRAITS_128,
+    title="Drawn portraits",
+    description=PORTRAITS_128.description.replace("128 px", "256 px"),
     resolution=256,
     generator=replace(_PORTRAITS_GENERATOR, resolution=256, channels={**_PORTRAITS_GENERATOR.channels, 256: 16}),
     baselines={
         name: Baseline(replace(row.sizes, num_ws=14), replace(row.training, phases=((64, 0.6), (128, 0.9), (256, 1.0))))
-        for name, row in PORTRAITS.baselines.items()
+        for name, row in PORTRAITS_128.baselines.items()
     },
     data=DataConfig(size=256, people_per_shard=256, in_domain_shards=20, beyond_shards=12),
     generator_training=replace(
-        PORTRAITS.generator_training, phases=((16, 0.06), (32, 0.18), (64, 0.42), (128, 0.7), (256, 1.0))
+        PORTRAITS_128.generator_training, phases=((16, 0.06), (32, 0.18), (64, 0.42), (128, 0.7), (256, 1.0))
     ),
     hypernetwork_training=replace(
-        PORTRAITS.hypernetwork_training,
+        PORTRAITS_128.hypernetwork_training,
         phases=((32, 1, 0.25), (32, 2, 0.45), (64, 3, 0.6), (128, 3, 0.85), (256, 3, 1.0)),
     ),
     # The hypernetwork tunes what it tuned at 128 px: heads for the last block did not lower L2 on held-out pictures.
     # What that block draws is also finer than what the text model sees.
-    relevance_training=replace(PORTRAITS.relevance_training, max_resolution=128),
+    relevance_training=replace(PORTRAITS_128.relevance_training, max_resolution=128),
 )
-"""The same world at twice the size. Weights of `PORTRAITS` copied into its run folder grow into it."""
+"""The same world at twice the size; weights of `PORTRAITS_128` copied into its run folder grow into it."""
 
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
 _SMALL_PAIR = TrunkConfig(

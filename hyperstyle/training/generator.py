@@ -15,7 +15,7 @@ from hyperstyle.synthetic.parameters import to_z
 from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.config import GeneratorTraining
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.losses import face_weight, perceptual_loss, pool_to, psnr
+from hyperstyle.training.losses import face_weight, identity_loss, perceptual_loss, pool_to, psnr
 from hyperstyle.training.picture_discriminator import PictureGame
 
 
@@ -42,7 +42,8 @@ class GeneratorTask:
         config: Settings.
         plain: Training pictures (plain ones only: details stay beyond the domain).
         held_out: Pictures never used for training.
-        adapted: For a grown generator whose hypernetwork is there: half of each batch is what that makes of it.
+        adapted: For a generator that is trained further where its hypernetwork is there: half of each batch is what
+            that makes of it.
     """
 
     def __init__(
@@ -75,9 +76,12 @@ class GeneratorTask:
         self.module.style.requires_grad_(progress < self.config.freeze_mapping_at)
         x = draw(self.module, to_z(p).to(self.device), resolution)
         if self.adapted is not None:
-            target, styles, deltas = self.adapted.random(self.module, batch - batch // 2, generator)
-            x, y = torch.cat((x, self.module.render(styles, deltas))), torch.cat((y, target))
+            target, styles, deltas = self.adapted.random(self.module, batch - batch // 2, generator, resolution)
+            x, y = torch.cat((x, self.module.render(styles, deltas, resolution=resolution))), torch.cat((y, target))
         loss = self.compare(x, y)
+        if self.adapted is not None:
+            half = batch // 2
+            loss = loss + self.config.identity * identity_loss(self.adapted.identity, x[half:], y[half:])
         numbers = {"l1": float((x.detach() - y).abs().mean()), "psnr": psnr(x.detach(), y)}
         late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution
         if self.game is not None and late:

@@ -32,7 +32,7 @@ from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
     PORTRAITS,
-    PORTRAITS_256,
+    PORTRAITS_128,
     SMOKE,
     DomainSizes,
     HypernetworkTraining,
@@ -54,10 +54,8 @@ log = logging.getLogger(__name__)
 
 STARTED_FROM_WEIGHTS = "started_from_weights.json"
 STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
-GROWN_ADVERSARIAL_FROM = 0.6
-GROWN_ADVERSARIAL = 0.15  # a new block that is pulled harder invents detail where a regressed one is merely soft
 JUDGE_SEED = 77  # other batches in another order than the first identity network's
-SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-256": PORTRAITS_256}
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-128": PORTRAITS_128}
 
 
 @dataclass(frozen=True)
@@ -259,38 +257,43 @@ def stage_judge(run: Run) -> None:
 def stage_generator(run: Run) -> None:
     """Train the generator; one that is trained further keeps its mapping network, so that encoders stay valid.
 
-    It is then trained at its full size only, at half of the rate, and most of the time with the discriminator; one that
-    has grown learns its new blocks by regression first, and on adapted weights too where there is a hypernetwork.
+    Of one that has grown only the new block learns. Once there is a hypernetwork, styles stay as they are too, and with
+    them every direction and edit by text: convolutions are fitted to what the hypernetwork makes of them.
     """
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
     generator = build.build_generator(run.domain).to(run.device)
     start = run.start("generator", generator)
-    if start.from_weights:
-        c = replace(
-            c,
-            phases=c.phases[-1:],
-            freeze_mapping_at=0.0,
-            adversarial_from=GROWN_ADVERSARIAL_FROM if start.new else 0.2,
-            adversarial=GROWN_ADVERSARIAL if start.new else c.adversarial,
-            loop=replace(c.loop, learning_rate=c.loop.learning_rate / 2),
-        )
+    adapted = _adapted(run) if start.from_weights else None
+    if start.new:
+        c = c.grown()
+    elif adapted is not None:
+        c = c.polished()
+        train_only(generator, [name for name, _ in generator.named_parameters() if not _makes_styles(name)])
+    elif start.from_weights:
+        c = c.further()
     attributes = None
     if run.domain.path("attributes").exists():
         attributes = run.load("attributes", build.build_attributes(run.domain))
-    adapted = _adapted(run) if start.new else None
     task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"), adapted)
-    # Frozen weights map as before, so a grown generator keeps the mean latent that encoders were trained with.
-    run.train(task, c.loop, "generator", finish=None if start.new else lambda g: set_average(g, c.loop.seed))
+    # A frozen mapping network keeps the mean latent that encoders were trained with.
+    kept = start.new or adapted is not None
+    run.train(task, c.loop, "generator", finish=None if kept else lambda g: set_average(g, c.loop.seed))
+
+
+def _makes_styles(name: str) -> bool:
+    """Whether a generator's weight is of the mapping network or of a layer's map from latents to styles."""
+    return name.startswith("style.") or ".modulation." in name
 
 
 def _adapted(run: Run) -> Adapted | None:
-    """Inversions by the networks that the smaller generator had; None where they are not there."""
-    if not all(run.domain.path(part).exists() for part in ("w_encoder", "hypernetwork")):
+    """Inversions by the networks that were trained with the generator; None where they are not there."""
+    if not all(run.domain.path(part).exists() for part in ("w_encoder", "hypernetwork", "identity")):
         return None
     return Adapted(
         run.load("w_encoder", build.build_w_encoder(run.domain)),
         run.load("hypernetwork", build.build_hypernetwork(run.domain)),
+        run.load("identity", build.build_identity(run.domain)),
         run.sizes.hypernetwork_training.passes,
         run.pictures("beyond"),
     )
