@@ -60,14 +60,14 @@ def evaluate(
             "--split", help="Pictures that methods are compared on: in-domain, or beyond (details nobody trained on)."
         ),
     ] = "beyond",
-    n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 100,
+    n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 24,
     slow_n: Annotated[
         int, typer.Option("--slow-n", help="Faces for methods that take minutes each; 0 leaves them out.", min=0)
-    ] = 2,
+    ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
     faces: Annotated[
         int, typer.Option("--faces", help="Random portraits shown to the face detector; 0 for none.", min=0)
-    ] = 500,
+    ] = 100,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -68,8 +68,8 @@ class Report:
 
 def report(
     pipeline: HyperStyle,
-    n: int = 48,
-    slow_n: int = 2,
+    n: int = 24,
+    slow_n: int = 1,
     seed: int = 0,
     faces: int = world.DETECTED_FACES,
     split: Split = "beyond",
