@@ -125,7 +125,8 @@ def reasons(quality: Mapping[str, Mapping[str, Tensor]], ours: str = "hyperstyle
 def _both(quality: Mapping[str, Mapping[str, Tensor]], name: str, metric: str, ours: str) -> tuple[str, str]:
     """How ours compares with another method in the paper, and here."""
     paper = _verdict(getattr(CELEBA_HQ[ours], metric), getattr(CELEBA_HQ[name], metric), metric)
-    return paper, _verdict(interval(quality[ours][metric])["mean"], interval(quality[name][metric])["mean"], metric)
+    our_mean, other_mean = (float(quality[key][metric].double().mean()) for key in (ours, name))
+    return paper, _verdict(our_mean, other_mean, metric)
 
 
 def _verdict(ours: float, other: float, metric: str) -> str:

@@ -29,7 +29,7 @@ from hyperstyle.synthetic.renderer import render
 
 EDIT_FACES = 40  # edits x faces x two inversions is most of the work
 TIMED_FACES = 15
-DETECTED_FACES = 500
+DETECTED_FACES = 100
 DETECTED_PX = 128  # small faces are the harder ones, and drawn sooner
 MAX_DETECTED_YAW = 30.0  # degrees; further turned faces are a detector's hard cases, not the renderer's fault
 Z_RANGE = 3.4  # `to_z` maps each parameter's range onto [-1.7, 1.7]

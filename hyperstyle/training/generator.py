@@ -71,17 +71,17 @@ class GeneratorTask:
             self.plain.refresh()
         resolution = self.resolution = phase_at(self.config.phases, progress)
         batch = self.config.loop.batch
-        y, p = self.plain.random(batch if self.adapted is None else batch // 2, generator, resolution)
+        plain = batch if self.adapted is None else batch // 2
+        y, p = self.plain.random(plain, generator, resolution)
         y = y.to(self.device)
         self.module.style.requires_grad_(progress < self.config.freeze_mapping_at)
         x = draw(self.module, to_z(p).to(self.device), resolution)
         if self.adapted is not None:
-            target, styles, deltas = self.adapted.random(self.module, batch - batch // 2, generator, resolution)
+            target, styles, deltas = self.adapted.random(self.module, batch - plain, generator, resolution)
             x, y = torch.cat((x, self.module.render(styles, deltas, resolution=resolution))), torch.cat((y, target))
         loss = self.compare(x, y)
         if self.adapted is not None:
-            half = batch // 2
-            loss = loss + self.config.identity * identity_loss(self.adapted.identity, x[half:], y[half:])
+            loss = loss + self.config.identity * identity_loss(self.adapted.identity, x[plain:], y[plain:])
         numbers = {"l1": float((x.detach() - y).abs().mean()), "psnr": psnr(x.detach(), y)}
         late = progress >= self.config.adversarial_from and resolution == self.module.config.resolution
         if self.game is not None and late:

@@ -276,9 +276,8 @@ def stage_generator(run: Run) -> None:
     if run.domain.path("attributes").exists():
         attributes = run.load("attributes", build.build_attributes(run.domain))
     task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"), adapted)
-    # A frozen mapping network keeps the mean latent that encoders were trained with.
-    kept = start.new or adapted is not None
-    run.train(task, c.loop, "generator", finish=None if kept else lambda g: set_average(g, c.loop.seed))
+    # A mapping network that stays keeps the mean latent that encoders were trained with.
+    run.train(task, c.loop, "generator", finish=None if start.from_weights else lambda g: set_average(g, c.loop.seed))
 
 
 def _makes_styles(name: str) -> bool:
