@@ -82,3 +82,67 @@ def _octaves(n: int, channels: int, size: int, generator: torch.Generator, slope
         power += weight**2
         side *= 2
     return total / power**0.5
+
+
+def camera(x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """What differs between two photographs of one face: framing, light, colour, sharpness; some are grey.
+
+    Each picture in its own way; nothing that turns into somebody else.
+
+    Args:
+        x: (B, 3, H, W) in [-1, 1].
+        generator: Source of the randomness.
+        strength: 0 changes nothing but may still make a picture grey, 1 is what cameras and alignment do at worst.
+
+    Returns:
+        (B, 3, H, W) in [-1, 1].
+    """
+    n = x.shape[0]
+
+    def rand(*shape: int) -> Tensor:
+        return (torch.rand(*shape, generator=generator) * 2 - 1) * strength
+
+    scale, angle, shift = 1 + 0.06 * rand(n), 0.05 * rand(n), 0.05 * rand(n, 2)
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    theta = torch.stack([torch.stack([cos, -sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)], 1)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+    gamma = torch.exp(0.35 * rand(n, 1, 1, 1))
+    tint = 1 + 0.1 * rand(n, 3, 1, 1)
+    x = (((x.clamp(-1, 1) + 1) / 2).pow(gamma) * tint).clamp(0, 1) * 2 - 1
+    grey = x.mean(1, keepdim=True)
+    saturation = (1 + 0.4 * rand(n, 1, 1, 1)) * (torch.rand(n, 1, 1, 1, generator=generator) > 0.04)
+    contrast, lift = 1 + 0.2 * rand(n, 1, 1, 1), 0.1 * rand(n, 1, 1, 1)
+    return ((grey + (x - grey) * saturation) * contrast + lift).clamp(-1, 1)
+
+
+def worn(x: Tensor, generator: torch.Generator, share: float = 0.3) -> Tensor:
+    """Blur, pixelate, cover and roughen some pictures, as small, compressed or half covered ones are.
+
+    Args:
+        x: (B, 3, H, W) in [-1, 1].
+        generator: Source of the randomness.
+        share: Of the pictures that each damage is done to.
+
+    Returns:
+        (B, 3, H, W) in [-1, 1].
+    """
+    n, _, height, width = x.shape
+
+    def chosen() -> Tensor:
+        return (torch.rand(n, 1, 1, 1, generator=generator) < share).float()
+
+    factor = float(1.5 + 2.5 * torch.rand((), generator=generator))
+    small = F.adaptive_avg_pool2d(x, (max(8, int(height / factor)), max(8, int(width / factor))))
+    x = torch.lerp(x, F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False), chosen())
+    noise = torch.randn(x.shape, generator=generator) * (0.1 * torch.rand(n, 1, 1, 1, generator=generator))
+    x = x + noise * chosen()
+    # A JPEG keeps the means of 8 x 8 cells and coarse steps of what is left.
+    coarse = F.interpolate(F.avg_pool2d(x, 8, ceil_mode=True), scale_factor=8)[..., :height, :width]
+    step = 0.08 + 0.12 * torch.rand(n, 1, 1, 1, generator=generator)
+    x = torch.lerp(x, coarse + ((x - coarse) / step).round() * step, chosen())
+    top, left = (torch.rand(2, n, 1, 1, 1, generator=generator) * 0.9).unbind(0)
+    side = 0.1 + 0.25 * torch.rand(n, 1, 1, 1, generator=generator)
+    ys, xs = torch.linspace(0, 1, height)[None, None, :, None], torch.linspace(0, 1, width)[None, None, None, :]
+    box = ((ys > top) & (ys < top + side) & (xs > left) & (xs < left + side)).float()
+    return torch.lerp(x, 2 * torch.rand(n, 3, 1, 1, generator=generator) - 1, box * chosen()).clamp(-1, 1)

@@ -43,7 +43,8 @@ class Task(Protocol[Network]):
     module: Network
     """The network being trained."""
 
-    # A task may also have `companions`, a mapping of names to what it trains beside its network.
+    # A task may also have `companions`, a mapping of names to what it trains beside its network, and
+    # `parameter_groups()`, Adam's groups with a `scale` that multiplies the learning rate.
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a new batch (or what is left to back-propagate) and numbers to show.
@@ -103,9 +104,9 @@ def fit(
     """
     module = task.module
     average = copy.deepcopy(module).eval().requires_grad_(False)
-    optimiser = torch.optim.Adam(
-        [p for p in module.parameters() if p.requires_grad], lr=config.learning_rate, betas=config.betas, eps=1e-8
-    )
+    groups: Callable[[], list[dict[str, Any]]] | None = getattr(task, "parameter_groups", None)
+    learning = [{"params": [p for p in module.parameters() if p.requires_grad]}] if groups is None else groups()
+    optimiser = torch.optim.Adam(learning, lr=config.learning_rate, betas=config.betas, eps=1e-8)
     generator = torch.Generator().manual_seed(config.seed)
     step, elapsed = 0, 0.0
     companions: Mapping[str, Companion] = getattr(task, "companions", {})
@@ -145,7 +146,7 @@ def fit(
         if progress >= 1:
             break
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(config, step, progress)
+            group["lr"] = learning_rate_at(config, step, progress) * group.get("scale", 1.0)
         optimiser.zero_grad(set_to_none=True)
         with autocast(device):
             loss, numbers = task.loss(progress, generator)
