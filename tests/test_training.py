@@ -18,13 +18,14 @@ from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import PARAMETERS, from_z, mirror, sample_parameters, to_z
 from hyperstyle.training.augment import textured
-from hyperstyle.training.config import SMOKE, LoopConfig, scheduled
+from hyperstyle.training.config import SMOKE
 from hyperstyle.training.data import Pictures
 from hyperstyle.training.generator import balanced, phase_at
 from hyperstyle.training.growing import grow
 from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, keep_frozen, learning_rate_at
 from hyperstyle.training.picture_discriminator import PictureGame
+from hyperstyle.training.schedule import LoopConfig, scheduled
 from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage, write_domain
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights, save_weights

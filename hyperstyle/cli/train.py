@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     """Add this file's command."""
     app.command(
         epilog=shared.examples(
+            "train data --domain photos --photos portraits --table portraits.csv",
             "train generator --domain portraits --minutes 60",
             "train hypernetwork --domain portraits --device cuda --steps 20000",
             "train encoder --smoke --out runs/try",
@@ -63,6 +64,15 @@ def train(
     name: Annotated[
         str | None, typer.Option("--name", help="For the stage style: which one, line or clay.", metavar="STYLE")
     ] = None,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", help="For the stage data of photographs: their folder.", metavar="FOLDER")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="With --photos: CSV with columns file and person.", metavar="CSV")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="With --photos: CSV with more columns for each file.", metavar="CSV")
+    ] = None,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -72,8 +82,12 @@ def train(
     """
     if stage not in STAGES:
         raise UsageError(f"There is no training stage called '{stage}'; {did_you_mean(stage, STAGES)}")
+    if (photos is None) != (table is None) or (labels is not None and photos is None):
+        raise UsageError("Photographs need both --photos FOLDER and --table CSV; --labels may join them.")
+    from hyperstyle.training.run import PhotographSource
     from hyperstyle.training.stages import run_stage
 
+    source = None if photos is None or table is None else PhotographSource(photos, table, labels)
     with shared.log_to_stderr():  # a progress bar needs a terminal; elsewhere training tells its progress in lines
         folder = run_stage(
             stage,
@@ -87,5 +101,6 @@ def train(
             smoke=smoke,
             weights=weights,
             name=name,
+            source=source,
         )
     print(folder)

@@ -16,39 +16,14 @@ from hyperstyle.synthetic.parameters import Z_DIM
 from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
 from hyperstyle.training.directions import DirectionsConfig
+from hyperstyle.training.photo_config import PhotoTraining
+from hyperstyle.training.photo_generator import PhotoGeneratorTraining
+from hyperstyle.training.photo_inversion import PhotoEncoderTraining, PhotoHypernetworkTraining
+from hyperstyle.training.photo_perception import PhotoPerception
+from hyperstyle.training.photo_traits import TRAITS
+from hyperstyle.training.photographs import PhotographConfig
 from hyperstyle.training.relevance import RelevanceConfig
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """What every stage has.
-
-    Attributes:
-        steps: Length of the schedule in steps.
-        minutes: Length of the schedule in minutes of training, whichever ends first; 0 = no limit. The learning rate
-            and the phases follow the share of the schedule that has passed, so a time limit is a full schedule too.
-        batch: Pictures per step.
-        learning_rate: Peak, for Adam.
-        betas: Adam's.
-        warmup_steps: Steps from 0 to the peak.
-        decay_from: Share of the schedule after which the learning rate falls to 2 % along a cosine.
-        ema: Decay of the averaged weights that are exported.
-        seed: Seed of every random choice.
-        checkpoint_s: Seconds between checkpoints.
-        sample_s: Seconds between sample sheets.
-    """
-
-    steps: int
-    minutes: float = 0.0
-    batch: int = 16
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.99)
-    warmup_steps: int = 100
-    decay_from: float = 0.5
-    ema: float = 0.998
-    seed: int = 0
-    checkpoint_s: float = 60.0
-    sample_s: float = 120.0
+from hyperstyle.training.schedule import LoopConfig
 
 
 @dataclass(frozen=True)
@@ -306,6 +281,7 @@ class DomainSizes:
         judge: An identity network that no loss and no metric but the comparison's knows.
         baselines: Encoders that HyperStyle is compared with, by name.
         ablations: Hypernetworks that are compared with each other, by name.
+        photographs: For a domain that learns from photographs: the settings of its stages; None for drawn ones.
     """
 
     title: str
@@ -333,6 +309,7 @@ class DomainSizes:
     clip_minutes: float = 10.0
     directions_training: DirectionsConfig = field(default_factory=DirectionsConfig)
     relevance_training: RelevanceConfig = field(default_factory=RelevanceConfig)
+    photographs: PhotoTraining | None = None
 
 
 _TRUNK = TrunkConfig(
@@ -430,6 +407,65 @@ PORTRAITS = replace(
 )
 """The same world at twice the size; weights of `PORTRAITS_128` copied into its run folder grow into it."""
 
+_PHOTO_TRUNK = TrunkConfig(
+    "irse",
+    stem_width=24,
+    widths=(32, 64, 128, 192),
+    units=(2, 2, 2, 2),
+    strides=(2, 2, 2, 2),
+    stem_stride=2,
+    se_reduction=8,
+)
+# Wide where pictures are small: that is where processors are fast, and where most of a face is decided.
+_PHOTO_GENERATOR = GeneratorConfig(
+    resolution=256,
+    channels={4: 192, 8: 192, 16: 192, 32: 128, 64: 64, 128: 32, 256: 16},
+    w_dim=256,
+    z_dim=256,
+    mapping_layers=4,
+    mapping_lr_mul=1.0,
+    normalize_z=True,
+)
+
+PHOTOS = DomainSizes(
+    title="Photographs",
+    description=(
+        "Photographs of people, 256 px: networks trained by this project from portraits under free licences. Most of "
+        "the people in them are European men over 49; docs/photos.md says for whom it works how well."
+    ),
+    resolution=256,
+    input_size=128,
+    generator=_PHOTO_GENERATOR,
+    w_encoder=WEncoderConfig(trunk=_PHOTO_TRUNK, w_dim=256),
+    hypernetwork=HypernetworkConfig(
+        trunk=TrunkConfig(
+            "resnet",
+            stem_width=32,
+            widths=(32, 64, 128, 160),
+            units=(2, 2, 2, 2),
+            strides=(1, 2, 2, 2),
+            in_channels=6,
+            stem_stride=2,
+        ),
+        input_size=128,
+        # Medium and fine 3 x 3 layers (16 to 256 px); toRGB stays untouched, as in the paper.
+        layers=tuple(f"convs.{number}" for number in range(2, 12)),
+        shared=("convs.2", "convs.3"),
+        code_dim=128,
+        shared_width=64,
+        own_width=64,
+        shared_inner=64,
+    ),
+    identity=EmbeddingConfig(trunk=_PHOTO_TRUNK, out_dim=128, normalise=True, input_size=112, crop=(40, 232, 32, 224)),
+    attributes=EmbeddingConfig(trunk=_PHOTO_TRUNK, out_dim=len(TRAITS), normalise=False, input_size=128),
+    judge=EmbeddingConfig(trunk=_PHOTO_TRUNK, out_dim=128, normalise=True, input_size=112),
+    baselines={},
+    ablations={},
+    hypernetwork_training=HypernetworkTraining(passes=3),
+    photographs=PhotoTraining(),
+)
+"""What the page opens with. Its stages are in `photo_stages`."""
+
 _SMALL = TrunkConfig("irse", stem_width=8, widths=(8, 12), units=(1, 1), strides=(2, 2), se_reduction=4)
 _SMALL_PAIR = TrunkConfig(
     "resnet", stem_width=8, widths=(8, 12), units=(1, 1), strides=(1, 2), in_channels=6, stem_stride=2
@@ -505,11 +541,26 @@ SMOKE = DomainSizes(
     ),
 )
 
-
-def scheduled(loop: LoopConfig, steps: int | None, minutes: float | None, seed: int) -> LoopConfig:
-    """Override a schedule from the command line: naming one limit lifts the other."""
-    if steps is not None:
-        loop = replace(loop, steps=steps, minutes=minutes or 0.0)
-    elif minutes is not None:
-        loop = replace(loop, steps=10**9, minutes=minutes)
-    return replace(loop, seed=seed)
+PHOTOS_SMOKE = replace(
+    SMOKE,
+    identity=replace(SMOKE.identity, input_size=16),
+    attributes=replace(SMOKE.attributes, out_dim=len(TRAITS)),
+    generator=replace(SMOKE.generator, normalize_z=True),
+    input_size=16,
+    baselines={},
+    ablations={},
+    photographs=PhotoTraining(
+        data=PhotographConfig(size=32),
+        attributes=PhotoPerception(batch=4),
+        attributes_loop=_FEW,
+        identity=PhotoPerception(batch=4),
+        identity_loop=_FEW,
+        generator=PhotoGeneratorTraining(batch=2, phases=((16, 32, 0.5), (32, 32, 1.0)), adversarial_from=0.5),
+        generator_loop=_FEW,
+        encoder=PhotoEncoderTraining(batch=2, resolution=32),
+        encoder_loop=_FEW,
+        hypernetwork=PhotoHypernetworkTraining(batch=2, passes=2, phases=((16, 1, 0.5), (32, 2, 1.0))),
+        hypernetwork_loop=_FEW,
+        mapping_steps=4,
+    ),
+)

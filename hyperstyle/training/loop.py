@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hyperstyle.models.precision import cpu_gains_from_bf16
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
-from hyperstyle.training.config import LoopConfig
+from hyperstyle.training.schedule import LoopConfig
 
 log = logging.getLogger(__name__)
 

@@ -71,14 +71,13 @@ class Autoencoder(nn.Module):
         return self.generator.render(styles, resolution=resolution)
 
 
-SMALLEST_FEATURES_PX = 64
-
-
 @dataclass(frozen=True)
-class PhotoGeneratorLosses:
-    """Weights of the terms.
+class PhotoGeneratorTraining:
+    """Settings of the generator's stage.
 
     Attributes:
+        batch: Photographs per step.
+        phases: How sizes grow.
         face_weight: Extra weight of the middle of the face in the pixel loss.
         features: Weight of the feature distance; per map, finest first.
         w_square: Weight of the latent's mean square.
@@ -88,13 +87,15 @@ class PhotoGeneratorLosses:
         encoder_rate: The encoder's learning rate as a share of the generator's.
     """
 
+    batch: int = 8
+    phases: tuple[Size, ...] = ((64, 96, 0.4), (128, 128, 0.9), (256, 128, 1.0))
     face_weight: float = 3.0
     features: tuple[float, ...] = (0.6, 0.6, 0.6, 0.6, 0.6)
     w_square: float = 1e-3
     w_noise: float = 0.02
     adversarial: float = 0.04
     adversarial_from: float = 0.6
-    encoder_rate: float = 0.05
+    encoder_rate: float = 0.13
 
 
 class PhotoGeneratorTask:
@@ -103,9 +104,7 @@ class PhotoGeneratorTask:
     Args:
         module: Encoder and generator.
         features: Fixed; its maps are compared.
-        losses: Weights.
-        phases: How sizes grow.
-        batch: Pictures per step.
+        config: Settings.
         train, held_out: Photographs, of different people.
     """
 
@@ -113,19 +112,17 @@ class PhotoGeneratorTask:
         self,
         module: Autoencoder,
         features: PhotographFeatures,
-        losses: PhotoGeneratorLosses,
-        phases: tuple[Size, ...],
-        batch: int,
+        config: PhotoGeneratorTraining,
         train: Photographs,
         held_out: Photographs,
     ) -> None:
         self.module: Autoencoder = module
-        self.features, self.losses, self.phases, self.batch = features, losses, phases, batch
+        self.features, self.config = features, config
         self.train, self.held_out = train, held_out
         self.device = next(module.parameters()).device
         self.sampler = Sampler(train)
-        self.resolution, self.input_size = phases[-1][:2]
-        self.game = ProjectedGame(self.device) if losses.adversarial else None
+        self.resolution, self.input_size = config.phases[-1][:2]
+        self.game = ProjectedGame(self.device) if config.adversarial else None
         self.companions: Mapping[str, Any] = {"projected_game": self.game} if self.game is not None else {}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -134,16 +131,16 @@ class PhotoGeneratorTask:
             {"params": [p for p in self.module.generator.parameters() if p.requires_grad], "scale": 1.0},
             {
                 "params": [p for p in self.module.encoder.parameters() if p.requires_grad],
-                "scale": self.losses.encoder_rate,
+                "scale": self.config.encoder_rate,
             },
         ]
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Weighted L1, feature distance and latent size; late in the schedule also the verdict."""
-        c = self.losses
-        resolution, size = next((r, s) for r, s, end in self.phases if progress < end or end >= 1)
+        c = self.config
+        resolution, size = next((r, s) for r, s, end in c.phases if progress < end or end >= 1)
         self.resolution, self.input_size = resolution, size
-        x = self.sampler.batch(self.batch, generator, max(resolution, size))
+        x = self.sampler.batch(c.batch, generator, max(resolution, size))
         x = camera(x, generator, strength=0.6).to(self.device)
         target = pool_to(x, resolution)
         w = self.module.encode(pool_to(x, size))
@@ -151,11 +148,9 @@ class PhotoGeneratorTask:
         y = self.module.draw(w + noise, resolution)
         weight = face_weight(resolution, c.face_weight).to(self.device)
         pixels = ((y - target).abs() * weight).sum() / (weight.sum() * 3 * len(y))
-        # Of pictures smaller than this the network sees nothing.
-        looked = max(resolution, SMALLEST_FEATURES_PX)
         with torch.no_grad():
-            wanted = self.features(pool_to(target, looked))
-        got = self.features(pool_to(y, looked))
+            wanted = self.features(target)
+        got = self.features(y)
         seen = feature_distance(got, wanted, c.features)
         loss = pixels + seen + c.w_square * (w - self.module.generator.w_avg).square().mean()
         numbers = {

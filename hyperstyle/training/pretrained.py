@@ -21,6 +21,8 @@ STAGES = (0, 2, 4, 10, 15)
 """The last block before each change of resolution: maps of 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side."""
 WIDTHS = (16, 24, 40, 112, 320)
 OUT_WIDTH = 1280
+SMALLEST_PX = 64
+"""Of smaller pictures the network sees nothing; they are enlarged first."""
 
 
 def efficientnet_lite0() -> nn.Module:
@@ -107,6 +109,8 @@ class PhotographFeatures(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map (B, 3, H, W) in [-1, 1], the range it was trained on, to one (B, C, H / 2^k, W / 2^k) map per stage."""
         maps = []
+        if x.shape[-1] < SMALLEST_PX:
+            x = F.interpolate(x, size=SMALLEST_PX, mode="bilinear", align_corners=False)
         x = F.relu6(self.stem(x))
         for number, block in enumerate(self.blocks):
             x = block(x)

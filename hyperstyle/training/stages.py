@@ -9,221 +9,47 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
 
-from hyperstyle.device import describe_machine, resolve_device, set_threads
-from hyperstyle.domains import DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain, read_domain
+from hyperstyle.device import resolve_device, set_threads
+from hyperstyle.domains import DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
 from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing, did_you_mean
-from hyperstyle.images import save_picture, to_photo
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.synthetic.styles import STYLES
 from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.config import (
+    PHOTOS,
+    PHOTOS_SMOKE,
     PORTRAITS,
     PORTRAITS_128,
     SMOKE,
     DomainSizes,
     HypernetworkTraining,
-    LoopConfig,
-    scheduled,
 )
-from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.generator import GeneratorTask, set_average
-from hyperstyle.training.growing import grow, train_only
+from hyperstyle.training.growing import train_only
 from hyperstyle.training.inversion import EncoderTask, HypernetworkTask
-from hyperstyle.training.loop import Network, Report, Task, fit
+from hyperstyle.training.loop import Report
 from hyperstyle.training.perception import AttributesTask, IdentityTask
+from hyperstyle.training.photo_stages import STAGES as PHOTO_STAGES
+from hyperstyle.training.run import PhotographSource, Run, draw_pictures, start_from
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.training.styles import StyleTask
 from hyperstyle.weights import load as build
-from hyperstyle.weights.files import load_weights, save_weights, strict_load
 
 log = logging.getLogger(__name__)
 
-STARTED_FROM_WEIGHTS = "started_from_weights.json"
-STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
 JUDGE_SEED = 77  # other batches in another order than the first identity network's
-SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-128": PORTRAITS_128}
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a part's training begins with.
-
-    Attributes:
-        from_weights: Whether with weights that were there before.
-        new: Names of the weights that these lack because they were a smaller network's; only they are trained then.
-    """
-
-    from_weights: bool
-    new: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Everything a stage needs to know.
-
-    Attributes:
-        sizes: Networks and settings of the domain.
-        folder: The run folder, which is a domain folder.
-        device: Where to train.
-        steps, minutes, seed: Overrides from the command line.
-        resume: Go on from checkpoints.
-        report: Progress callback.
-        command: The command line, for the card.
-        style: For the stage `style`: which one.
-    """
-
-    sizes: DomainSizes
-    folder: Path
-    device: torch.device
-    steps: int | None
-    minutes: float | None
-    seed: int
-    resume: bool
-    report: Report
-    command: str
-    style: str = ""
-
-    @property
-    def domain(self) -> Domain:
-        """The run folder as a domain."""
-        return read_domain(self.folder)
-
-    def loop(self, config: LoopConfig) -> LoopConfig:
-        """A stage's schedule with the command line's overrides."""
-        return scheduled(config, self.steps, self.minutes, self.seed)
-
-    def pictures(self, split: Split) -> Pictures:
-        """Training pictures of a split, drawn first if there are none."""
-        ready = Pictures(self.folder / "data", split)
-        if not len(ready):
-            stage_data(self)
-            ready = Pictures(self.folder / "data", split)
-        return ready
-
-    def held_out(self, split: Split) -> Pictures:
-        """A few pictures with seeds that training never draws."""
-        people = min(64, self.sizes.data.people_per_shard)
-        config = replace(self.sizes.data, people_per_shard=people, compiled=False, seed=HELD_OUT_SEED)
-        folder = self.folder / "data" / "held_out"
-        draw_shard(config, split, 0, folder, lambda n: None)
-        return Pictures(folder, split)
-
-    def stylised(self) -> tuple[Pictures, Pictures]:
-        """The training people and the held-out ones drawn in the run's style, first drawn where they are not yet."""
-        config = replace(self.sizes.data, style=self.style)
-        held = replace(config, people_per_shard=min(64, config.people_per_shard), compiled=False, seed=HELD_OUT_SEED)
-        shards = min(self.sizes.style_training.shards, config.in_domain_shards)
-        folder = self.folder / "data" / STYLES_FOLDER / self.style
-        total, done = 2 * (shards * config.people_per_shard + held.people_per_shard), 0
-
-        def count(n: int) -> None:
-            nonlocal done
-            done += n
-            self.report(done / total, f"{done} of {total} pictures drawn")
-
-        draw_shard(held, "in_domain", 0, folder / "held_out", count)
-        for index in range(shards):
-            draw_shard(config, "in_domain", index, folder, count)
-        return Pictures(folder, "in_domain", mirrored=False), Pictures(folder / "held_out", "in_domain", mirrored=False)
-
-    def load(self, part: str, network: Network) -> Network:
-        """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
-        path = self.domain.path(part)
-        if not path.exists():
-            raise WeightsMissing(
-                f"{path.name} is not there yet; run `train {_STAGE_OF[part]}` into the same folder first."
-            )
-        tensors, _ = load_weights(path)
-        strict_load(network, tensors, path)
-        return network.to(self.device).eval().requires_grad_(False)
-
-    def start(self, part: str, network: nn.Module) -> Start:
-        """Prepare a network for its stage: from nothing, or from weights that were there before its first checkpoint.
-
-        Those may be a smaller network's (shipped ones, copied here): then only what is new is trained, so that whatever
-        was trained with the rest stays valid. May be called twice.
-        """
-        stage = self.folder / "stages" / part
-        note = stage / STARTED_FROM_WEIGHTS
-        path = self.domain.path(part)
-        if not self.resume:
-            return Start(False, ())
-        if not (stage / "checkpoint.pt").exists() and path.exists():
-            tensors, _ = load_weights(path)
-            stage.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps(grow(network, tensors, path)) + "\n")
-        if not note.exists():
-            return Start(False, ())
-        new = tuple(json.loads(note.read_text()))
-        if new:
-            train_only(network, new)
-        return Start(True, new)
-
-    def train(
-        self, task: Task[Network], loop: LoopConfig, part: str, finish: Callable[[Network], None] | None = None
-    ) -> None:
-        """Run the loop for one part and write its weights and card.
-
-        With `resume`, a part that has weights but no checkpoint is trained further; see `start`.
-        """
-        stage = self.folder / "stages" / part
-        self.start(part, task.module)
-        average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
-        if finish is not None:
-            finish(average)
-        self.write(part, average.state_dict(), {**facts, "seed": loop.seed, "batch": loop.batch})
-
-    def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-        """Write a part's weights with a card in the header and beside the file."""
-        path = self.domain.path(part)
-        path.parent.mkdir(exist_ok=True)
-        header = {"card": json.dumps(self.card(part, facts)), "domain": self.domain.name}
-        save_weights(path, {k: v.cpu() for k, v in tensors.items()}, header)
-
-    def card(self, part: str, facts: Mapping[str, object]) -> dict[str, object]:
-        """Write how a part was made into a file beside its weights, and return it."""
-        card = {
-            "part": part,
-            "command": self.command,
-            **facts,
-            "machine": describe_machine(self.device),
-            "licence": "MIT",
-            "made": time.strftime("%Y-%m-%d"),
-        }
-        self.domain.path(part).with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
-        return card
-
-
-def stage_data(run: Run) -> None:
-    """Draw the training pictures."""
-    config = run.sizes.data
-    jobs: list[tuple[Split, int]] = [("in_domain", i) for i in range(config.in_domain_shards)]
-    jobs += [("beyond", i) for i in range(config.beyond_shards)]
-    total, done = len(jobs) * 2 * config.people_per_shard, 0
-
-    def count(n: int) -> None:
-        nonlocal done
-        done += n
-        run.report(done / total, f"{done} of {total} pictures drawn")
-
-    for split, index in jobs:
-        draw_shard(config, split, index, run.folder / "data", count)
-    run.held_out("in_domain")
-    run.held_out("beyond")
+SIZES: Mapping[str, DomainSizes] = {"portraits": PORTRAITS, "portraits-128": PORTRAITS_128, "photos": PHOTOS}
 
 
 def stage_attributes(run: Run) -> None:
@@ -240,7 +66,7 @@ def stage_identity(run: Run) -> None:
     c = run.sizes.identity_training
     c = replace(c, loop=run.loop(c.loop))
     network = build.build_identity(run.domain).to(run.device)
-    _start_from(run, "attributes", network)
+    start_from(run, "attributes", network)
     task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
     run.train(task, c.loop, "identity")
 
@@ -316,7 +142,7 @@ def stage_encoder(run: Run) -> None:
     c = replace(c, loop=run.loop(c.loop))
     generator = run.load("generator", build.build_generator(run.domain))
     encoder = build.build_w_encoder(run.domain).to(run.device)
-    _start_from(run, "attributes", encoder)
+    start_from(run, "attributes", encoder)
     task = EncoderTask(
         encoder,
         generator,
@@ -365,7 +191,7 @@ def _stage_baseline(name: str, run: Run) -> None:
     c = run.sizes.baselines[name].training
     c = replace(c, loop=run.loop(c.loop))
     encoder = build.build_baseline(run.domain, name).to(run.device)
-    _start_from(run, "w_encoder", encoder)
+    start_from(run, "w_encoder", encoder)
     if run.start(name, encoder).new:
         # Pixels alone teach the new rows, and e4e's stay as close to its others as those do to each other.
         c = replace(
@@ -465,17 +291,8 @@ def stage_relevance(run: Run) -> None:
 BASELINES = tuple(PORTRAITS.baselines)
 ABLATIONS = tuple(PORTRAITS.ablations)
 
-_STAGE_OF = {
-    "attributes": "attributes",
-    "identity": "identity",
-    "generator": "generator",
-    "w_encoder": "encoder",
-    "hypernetwork": "hypernetwork",
-    "text": "clip",
-}
-
 STAGES: Mapping[str, Callable[[Run], None]] = {
-    "data": stage_data,
+    "data": draw_pictures,
     "attributes": stage_attributes,
     "identity": stage_identity,
     "generator": stage_generator,
@@ -504,6 +321,7 @@ def run_stage(
     smoke: bool = False,
     weights: Path | None = None,
     name: str | None = None,
+    source: PhotographSource | None = None,
 ) -> Path:
     """Train one stage.
 
@@ -518,6 +336,7 @@ def run_stage(
         smoke: A few steps of a 32 px model.
         weights: For published domains: folder with their files.
         name: For the stage `style`: a key of `synthetic.styles.STYLES`.
+        source: For the stage `data` of a domain of photographs: where they are.
 
     Returns:
         The run folder, which is a domain folder; for a published domain the folder with its converted weights.
@@ -537,7 +356,14 @@ def run_stage(
         raise UnknownDomain(f"Training knows the domain(s) {', '.join(SIZES)}, not '{domain}'; choose one of them.")
     if weights is not None:
         raise UsageError(f"The domain '{domain}' is trained in its run folder; leave --weights out.")
-    sizes = SMOKE if smoke else SIZES[domain]
+    sizes = SIZES[domain]
+    table = STAGES if sizes.photographs is None else PHOTO_STAGES
+    if stage not in table:
+        raise UsageError(f"The domain '{domain}' has no stage '{stage}'; {did_you_mean(stage, table)}")
+    if source is not None and (stage != "data" or sizes.photographs is None):
+        raise UsageError("--photos, --table and --labels are for the stage 'data' of a domain of photographs.")
+    if smoke:
+        sizes = SMOKE if sizes.photographs is None else PHOTOS_SMOKE
     folder = out or Path("runs") / ("smoke" if smoke else domain)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / DOMAIN_FILE).exists():
@@ -549,7 +375,7 @@ def run_stage(
         command += f" --minutes {minutes:g}" if minutes else ""
         command += f" --seed {seed}" + (" --smoke" if smoke else "")
         place = resolve_device(device)
-        STAGES[stage](Run(sizes, folder, place, steps, minutes, seed, resume, report, command, name or ""))
+        table[stage](Run(sizes, folder, place, steps, minutes, seed, resume, report, command, name or "", source))
     return folder
 
 
@@ -633,31 +459,3 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
     }
     (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
-
-
-def write_sheet(pictures: Tensor, path: Path, columns: int = 8) -> None:
-    """Write pictures (B, 3, H, W) as one sheet, row by row."""
-    rows = pictures.shape[0] // columns
-    height, width = pictures.shape[2:]
-    grid = pictures[: rows * columns].reshape(rows, columns, 3, height, width).permute(2, 0, 3, 1, 4)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(to_photo(grid.reshape(3, rows * height, columns * width)), path)
-
-
-def _start_from(run: Run, part: str, network: nn.Module) -> None:
-    """Copy an earlier part's trunk into a network with the same trunk: most of what it sees is the same.
-
-    Where the new trunk reads a second picture beside the first, it begins by not looking at it.
-    """
-    path = run.domain.path(part)
-    if not path.exists():
-        return
-    tensors, _ = load_weights(path)
-    trunk = {name.removeprefix("trunk."): t for name, t in tensors.items() if name.startswith("trunk.")}
-    own = network.get_submodule("trunk").state_dict()
-    first = trunk[STEM]
-    more = own[STEM].shape[1] - first.shape[1]
-    if more > 0:
-        trunk[STEM] = torch.cat((first, first.new_zeros(first.shape[0], more, *first.shape[2:])), dim=1)
-    if {name: t.shape for name, t in own.items()} == {name: t.shape for name, t in trunk.items()}:
-        network.get_submodule("trunk").load_state_dict(trunk)

@@ -1,0 +1,357 @@
+"""Stages `encoder` and `hypernetwork` of photographs: from a picture to its latent, and on to the person's own weights.
+
+The latents of photographs are what the generator's training agreed on with its encoder. The shipped encoder learns them
+from that one where it is there, and from the pictures that are drawn again from its own guesses in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hyperstyle import metrics
+from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.stylegan2 import Generator, repeat_w
+from hyperstyle.models.w_encoder import WEncoder
+from hyperstyle.training.augment import camera, worn
+from hyperstyle.training.losses import face_weight, pool_to, psnr
+from hyperstyle.training.photo_generator import PretrainedEncoder
+from hyperstyle.training.photo_perception import Distillation
+from hyperstyle.training.photographs import Photographs
+from hyperstyle.training.pretrained import PhotographFeatures, feature_distance
+from hyperstyle.training.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class PictureLosses:
+    """Weights of what a picture is compared by.
+
+    Attributes:
+        l2, l1: Squared and absolute differences of pixels; the face counts `face_weight` more.
+        features: Distance of EfficientNet-Lite0's feature maps.
+        identity: 1 - cosine of our own identity network.
+        face_weight: Extra weight of the middle of the face for `l1` and `l2`.
+    """
+
+    l2: float = 1.0
+    l1: float = 0.5
+    features: float = 0.4
+    identity: float = 0.3
+    face_weight: float = 3.0
+
+
+class PhotoLoss:
+    """Compares pictures with photographs.
+
+    Args:
+        features: Fixed.
+        identity: Fixed.
+        weights: Of the terms.
+    """
+
+    def __init__(self, features: PhotographFeatures, identity: EmbeddingNetwork | None, weights: PictureLosses) -> None:
+        self.features, self.identity, self.weights = features, identity, weights
+
+    def pixels(self, got: Tensor, wanted: Tensor) -> Tensor:
+        """Only the pixel terms; a scalar."""
+        c = self.weights
+        weight = face_weight(got.shape[-1], c.face_weight).to(got.device)
+        weight = weight / weight.mean()
+        difference = got - wanted
+        return c.l2 * (difference.square() * weight).mean() + c.l1 * (difference.abs() * weight).mean()
+
+    def __call__(self, got: Tensor, wanted: Tensor) -> Tensor:
+        """Loss of pictures (B, 3, H, W) against photographs of the same size; a scalar."""
+        c = self.weights
+        loss = self.pixels(got, wanted)
+        with torch.no_grad():
+            seen = self.features(wanted)
+        loss = loss + c.features * feature_distance(self.features(got), seen)
+        if self.identity is not None and c.identity:
+            with torch.no_grad():
+                person = self.identity(metrics.face_part(self.identity, wanted))
+            loss = (
+                loss + c.identity * (1 - (self.identity(metrics.face_part(self.identity, got)) * person).sum(1)).mean()
+            )
+        return loss
+
+
+@dataclass(frozen=True)
+class PhotoEncoderTraining:
+    """Settings of the encoder's stage.
+
+    Attributes:
+        batch: Photographs per step; as many made-up faces, whose latents are known, join them.
+        resolution: Of the pictures that are compared, px.
+        latent: Weight of the squared error to the known latents, in standard deviations.
+        picture: Weight of the picture loss; `picture_from` is the share of the schedule after which it is used.
+        distillation: Weight of saying what the pretrained network sees.
+    """
+
+    batch: int = 16
+    resolution: int = 64
+    latent: float = 1.0
+    picture: float = 0.5
+    picture_from: float = 0.5
+    distillation: float = 0.2
+
+
+class PhotoEncoderTask:
+    """Predict the latent that the generator's training agreed on, and redraw the photograph.
+
+    Args:
+        encoder: To be trained.
+        generator: Fixed.
+        teacher: The encoder that was trained with the generator; None where it is not there: pictures teach alone then.
+        compare: Compares what is drawn.
+        config: Settings.
+        input_size: What the encoder looks at, px.
+        train, held_out: Photographs, of different people.
+    """
+
+    def __init__(
+        self,
+        encoder: WEncoder,
+        generator: Generator,
+        teacher: PretrainedEncoder | None,
+        compare: PhotoLoss,
+        config: PhotoEncoderTraining,
+        input_size: int,
+        train: Photographs,
+        held_out: Photographs,
+    ) -> None:
+        self.module: WEncoder = encoder
+        self.generator, self.teacher, self.compare, self.config = generator, teacher, compare, config
+        self.input_size, self.held_out = input_size, held_out
+        self.device = next(encoder.parameters()).device
+        self.sampler = Sampler(train)
+        self.pretrained = PhotographFeatures(head=True).to(self.device).requires_grad_(False)
+        self.distillation = Distillation(encoder.trunk.out_channels, self.pretrained, self.device)
+        self.companions = {"reader": self.distillation.reader}
+        with torch.no_grad():
+            z = torch.randn(2048, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
+            self.spread = generator.map(z.to(self.device)).std(0).clamp(min=1e-3)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The encoder and the layer that distillation reads it with."""
+        return [{"params": [*self.module.parameters(), *self.distillation.reader.parameters()]}]
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Error of the latents; later also of the redrawn photographs."""
+        c, size = self.config, self.input_size
+        clean = self.sampler.batch(c.batch, generator, size)
+        clean = camera(clean, generator, strength=0.6).to(self.device)
+        z = torch.randn(c.batch, self.generator.config.z_dim, generator=generator).to(self.device)
+        with torch.no_grad():
+            made_w = self.generator.map(z) - self.generator.w_avg
+            made = pool_to(draw(self.generator, made_w + self.generator.w_avg, max(size, c.resolution)), size)
+        x = worn(torch.cat((clean, made.clamp(-1, 1))).cpu(), generator, share=0.15).to(self.device)
+        feature = self.module.trunk(x).mean((2, 3))
+        got = self.module.linear(feature)
+        loss = c.latent * F.mse_loss(got[c.batch :] / self.spread, made_w / self.spread)
+        numbers = {"made_w": float(loss.detach())}
+        if self.teacher is not None:
+            with torch.no_grad():
+                wanted = self.teacher(clean)
+            latent = F.mse_loss(got[: c.batch] / self.spread, wanted / self.spread)
+            loss = loss + c.latent * latent
+            numbers["photo_w"] = float(latent.detach())
+        distilled = self.distillation.loss(feature, x)
+        loss = loss + c.distillation * distilled
+        if progress >= c.picture_from or self.teacher is None:
+            few = slice(0, max(1, c.batch // 2))
+            y = draw(self.generator, got[: c.batch][few] + self.generator.w_avg, c.resolution)
+            target = pool_to(clean[few], c.resolution)
+            picture = self.compare(y, target)
+            loss = loss + c.picture * picture
+            numbers |= {"picture": float(picture.detach()), "psnr": psnr(y.detach(), target)}
+        return loss, numbers | {"distilled": float(distilled.detach())}
+
+    @torch.no_grad()
+    def validate(self, module: WEncoder) -> dict[str, float]:
+        """On people who were kept back: squared error, PSNR and identity of what is redrawn."""
+        return redrawn_metrics(
+            self.held_out,
+            lambda x: [draw(self.generator, module(pool_to(x, self.input_size)) + self.generator.w_avg, None)],
+            self.compare,
+            self.device,
+        )
+
+    @torch.no_grad()
+    def samples(self, module: WEncoder) -> Tensor:
+        """Held-out people and, below each, what is redrawn."""
+        x = self.held_out.batch(torch.arange(16) * (len(self.held_out) // 16)).to(self.device)
+        y = draw(self.generator, module(pool_to(x, self.input_size)) + self.generator.w_avg, None)
+        return torch.cat([x[:8], y[:8], x[8:], y[8:]]).cpu()
+
+
+@dataclass(frozen=True)
+class PhotoHypernetworkTraining:
+    """Settings of the hypernetwork's stage.
+
+    Attributes:
+        batch: Photographs per step.
+        passes: Refinement passes that the finished network is meant for.
+        phases: (resolution, passes per batch, share of the schedule at which it ends).
+        every_pass: Whether features and identity judge every pass, as published, or the last one only.
+        editing: Weight of edits reading on the adapted generator as they do on the plain one; 0 leaves that out.
+        edit_share: How far an edit goes towards another person's latent.
+    """
+
+    batch: int = 8
+    passes: int = 3
+    phases: tuple[tuple[int, int, float], ...] = ((64, 1, 0.2), (64, 2, 0.45), (128, 3, 1.0))
+    every_pass: bool = True
+    editing: float = 0.5
+    edit_share: float = 0.4
+
+
+class PhotoHypernetworkTask:
+    """Iterative refinement on photographs: a loss after every pass, offsets summed over passes.
+
+    Args:
+        hypernetwork: To be trained.
+        generator, encoder, attributes: Fixed.
+        compare: Compares what is drawn.
+        config: Settings.
+        train, held_out: Photographs, of different people.
+
+    Source: HyperStyle (arXiv 2111.15666), section 4.3.
+    """
+
+    def __init__(
+        self,
+        hypernetwork: Hypernetwork,
+        generator: Generator,
+        encoder: WEncoder | PretrainedEncoder,
+        attributes: EmbeddingNetwork | None,
+        compare: PhotoLoss,
+        config: PhotoHypernetworkTraining,
+        train: Photographs,
+        held_out: Photographs,
+    ) -> None:
+        self.module: Hypernetwork = hypernetwork
+        self.generator, self.encoder, self.attributes = generator, encoder, attributes
+        self.compare, self.config, self.held_out = compare, config, held_out
+        self.size = hypernetwork.config.input_size
+        self.device = next(hypernetwork.parameters()).device
+        self.sampler = Sampler(train)
+        self.resolution = config.phases[-1][0]
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Back-propagate every pass but the last, whose loss is returned; gradients of the passes add up."""
+        c = self.config
+        resolution, passes = next((r, n) for r, n, end in c.phases if progress < end or end >= 1)
+        x = camera(self.sampler.batch(c.batch, generator, max(resolution, self.size)), generator, strength=0.5)
+        x = x.to(self.device)
+        target, small = pool_to(x, resolution), pool_to(x, self.size)
+        with torch.no_grad():
+            w = self.encoder(small) + self.generator.w_avg
+            styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
+            y = self.generator.render(styles, resolution=resolution)
+        numbers = {"px": float(resolution), "l2_0": float((y - target).square().mean())}
+        # Any pass may be the last one somebody asks for, so each has its turn at keeping edits as strong as they are.
+        tried = int(torch.randint(1, passes + 1, (), generator=generator)) if c.editing and self.attributes else 0
+        order = torch.randperm(len(w), generator=generator)
+        total: dict[str, Tensor] = {}
+        loss = torch.zeros((), device=self.device)
+        for step in range(1, passes + 1):
+            codes = self.module.codes(small, pool_to(y.detach(), self.size))
+            total = self.module.add_codes({name: code.detach() for name, code in total.items()}, codes)
+            deltas = self.module.deltas(total, step)
+            y = self.generator.render(styles, deltas, resolution=resolution)
+            whole = c.every_pass or step == passes
+            loss = self.compare(y, target) if whole else self.compare.pixels(y, target)
+            numbers[f"l2_{step}"] = float((y.detach() - target).square().mean())
+            if step == tried:
+                editing = self._edit_loss(w, order, y, deltas)
+                loss = loss + c.editing * editing
+                numbers["edit"] = float(editing.detach())
+            if step < passes:
+                loss.backward()
+        return loss, numbers
+
+    def _edit_loss(self, w: Tensor, order: Tensor, y: Tensor, deltas: Mapping[str, Tensor]) -> Tensor:
+        """How differently edits read on the adapted generator and on the plain one, for half of the batch.
+
+        An edit is a part of the way to another person of the batch; what the attribute network reads should change as
+        much as without offsets. Without this, offsets learn to hold on to the photograph's pose and expression.
+        """
+        assert self.attributes is not None
+        half, resolution = max(1, len(w) // 2), y.shape[-1]
+        network = self.attributes
+        edited = w[:half] + self.config.edit_share * (w[order] - w)[:half]
+
+        def read(w: Tensor, deltas: Mapping[str, Tensor] | None) -> Tensor:
+            styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
+            picture = self.generator.render(styles, deltas, resolution=resolution)
+            return network(metrics.face_part(network, picture))
+
+        with torch.no_grad():
+            wanted = read(edited, None) - read(w[:half], None)
+        got = read(edited, {name: delta[:half] for name, delta in deltas.items()})
+        return (got - network(metrics.face_part(network, y[:half])) - wanted).square().mean()
+
+    @torch.no_grad()
+    def validate(self, module: Hypernetwork) -> dict[str, float]:
+        """On people who were kept back: squared error and identity of the encoder (0) and of every pass."""
+        return redrawn_metrics(self.held_out, lambda x: self._refine(module, x), self.compare, self.device)
+
+    @torch.no_grad()
+    def samples(self, module: Hypernetwork) -> Tensor:
+        """Rows: held-out people, the encoder's pictures, the last pass's; twice."""
+        x = self.held_out.batch(torch.arange(16) * (len(self.held_out) // 16)).to(self.device)
+        pictures = self._refine(module, x)
+        e, y = pictures[0], pictures[-1]
+        return torch.cat([x[:8], e[:8], y[:8], x[8:], e[8:], y[8:]]).cpu()
+
+    def _refine(self, module: Hypernetwork, x: Tensor) -> list[Tensor]:
+        """The encoder's pictures, then every pass's, all at full size."""
+        from hyperstyle.inversion.hyperstyle import refine
+
+        small = pool_to(x, self.size)
+        w = self.encoder(small) + self.generator.w_avg
+        styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
+        pictures: list[Tensor] = []
+        refine(self.generator, module, styles, small, self.config.passes, lambda _, picture: pictures.append(picture))
+        return pictures
+
+
+def draw(generator: Generator, w: Tensor, resolution: int | None) -> Tensor:
+    """Pictures of latents (B, w_dim)."""
+    return generator.render(generator.to_styles(repeat_w(w, generator.num_ws)), resolution=resolution)
+
+
+def redrawn_metrics(
+    photographs: Photographs, redraw: Any, compare: PhotoLoss, device: torch.device
+) -> dict[str, float]:
+    """Mean squared error, PSNR and identity cosine of what comes back, a number after each name counting passes.
+
+    Args:
+        photographs: What is shown.
+        redraw: (B, 3, H, W) in [-1, 1] to a list of pictures, one per pass.
+        compare: Its identity network is asked.
+        device: Of the networks.
+    """
+    sums: dict[str, float] = {}
+    for rows in torch.arange(len(photographs)).split(8):
+        x = photographs.batch(rows).to(device)
+        known = None
+        if compare.identity is not None:
+            known = compare.identity(metrics.face_part(compare.identity, x))
+        share = len(rows) / len(photographs)
+        for step, y in enumerate(redraw(x)):
+            y = y.clamp(-1, 1)
+            found = {f"l2_{step}": float((y - x).square().mean()), f"psnr_{step}": psnr(y, x)}
+            if known is not None and compare.identity is not None:
+                cosine = (compare.identity(metrics.face_part(compare.identity, y)) * known).sum(1)
+                found[f"id_{step}"] = float(cosine.mean())
+            for name, value in found.items():
+                sums[name] = sums.get(name, 0.0) + value * share
+    return sums | {"pictures": float(len(photographs))}

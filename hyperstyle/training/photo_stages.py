@@ -1,0 +1,208 @@
+"""`train STAGE` for a domain of photographs: the same stages, the same loop and cards, other tasks.
+
+    data -> attributes -> identity -> generator (+ mapping network) -> encoder -> hypernetwork
+
+The generator needs no earlier stage; the encoder needs the generator, the hypernetwork all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from hyperstyle.errors import UsageError
+from hyperstyle.models.stylegan2 import Generator
+from hyperstyle.models.w_encoder import WEncoder
+from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
+from hyperstyle.training.loop import fit
+from hyperstyle.training.photo_config import PhotoTraining
+from hyperstyle.training.photo_generator import Autoencoder, PhotoGeneratorTask, PretrainedEncoder
+from hyperstyle.training.photo_inversion import PhotoEncoderTask, PhotoHypernetworkTask, PhotoLoss
+from hyperstyle.training.photo_mapping import fit_mapping
+from hyperstyle.training.photo_perception import PhotoAttributesTask, PhotoIdentityTask
+from hyperstyle.training.photographs import TABLE, Photographs, join_labels, prepare, read_table
+from hyperstyle.training.pretrained import PhotographFeatures
+from hyperstyle.training.run import Run, start_from, write_sheet
+from hyperstyle.training.widening import widen
+from hyperstyle.weights import load as build
+from hyperstyle.weights.files import load_weights
+
+TEACHER = "encoder.pt"
+"""Inside the generator's stage: the encoder that was trained with it. For training only; it is never shipped."""
+W_BATCH = 64
+START_SPREAD = 0.6
+
+
+def settings(run: Run) -> PhotoTraining:
+    """The domain's settings of training on photographs."""
+    assert run.sizes.photographs is not None
+    return run.sizes.photographs
+
+
+def stage_data(run: Run) -> None:
+    """Align photographs and measure what is known of them; once prepared they stay."""
+    folder = run.folder / "data"
+    if run.source is None:
+        if (folder / TABLE).exists():
+            return
+        raise UsageError("Which photographs? Give --photos FOLDER and --table CSV (columns file and person).")
+    rows = read_table(run.source.table, ("file", "person"))
+    if run.source.labels is not None:
+        rows = join_labels(rows, read_table(run.source.labels))
+    if not run.source.photos.is_dir():
+        raise UsageError(f"There is no folder {run.source.photos}; name the one that holds the photographs.")
+    prepare(settings(run).data, run.source.photos, rows, folder, run.report)
+    run.photographs()  # says at once if nobody is left to train on, or to measure
+
+
+def stage_attributes(run: Run) -> None:
+    """Train the network that reads traits."""
+    c = settings(run)
+    network = build.build_attributes(run.domain).to(run.device)
+    task = PhotoAttributesTask(network, _features(run, head=True), c.attributes, *run.photographs())
+    run.train(task, run.loop(c.attributes_loop), "attributes")
+
+
+def stage_identity(run: Run) -> None:
+    """Train the network that tells people apart, starting from the attribute network's trunk where there is one."""
+    c = settings(run)
+    network = build.build_identity(run.domain).to(run.device)
+    start_from(run, "attributes", network)
+    task = PhotoIdentityTask(network, _features(run, head=True), c.identity, *run.photographs())
+    run.train(task, run.loop(c.identity_loop), "identity")
+
+
+def stage_generator(run: Run) -> None:
+    """Train the generator together with an encoder, then fit its mapping network to their latents.
+
+    From nothing, the pretrained network learns to be that encoder, and the synthesis begins as the drawn portraits'
+    one, widened. A generator that is trained further (shipped weights copied into the run folder, say) goes on with the
+    W encoder that belongs to it, and both are written.
+    """
+    c = settings(run)
+    train, held_out = run.photographs()
+    generator = build.build_generator(run.domain).to(run.device)
+    further = _trained_before(run)
+    encoder: WEncoder | PretrainedEncoder
+    if further:
+        tensors, _ = load_weights(run.domain.path("generator"))
+        generator.load_state_dict(tensors)
+        encoder = run.load("w_encoder", build.build_w_encoder(run.domain)).requires_grad_(True).train()
+    else:
+        _begin_as_portraits(run, generator)
+        encoder = PretrainedEncoder(generator.config.w_dim).to(run.device)
+        _begin_spread(encoder, train, run)
+    generator.style.requires_grad_(False)
+    task = PhotoGeneratorTask(Autoencoder(generator, encoder), _features(run), c.generator, train, held_out)
+    stage, loop = run.folder / "stages" / "generator", run.loop(c.generator_loop)
+    average, facts = fit(task, loop, stage, run.device, run.report, run.resume, show=write_sheet)
+    w = latents(average, train, task.input_size)
+    if isinstance(average.encoder, PretrainedEncoder):
+        facts |= fit_mapping(average.generator, w, c.mapping_steps, loop.seed, run.report)
+        # The mean latent is the origin of encoders from now on.
+        average.encoder.linear.bias.data -= average.generator.w_avg - generator.w_avg
+        save_checkpoint(stage / TEACHER, {"encoder": average.encoder.state_dict()})
+    facts |= {"seed": loop.seed, "batch": c.generator.batch}
+    run.write("generator", average.generator.state_dict(), facts)
+    if isinstance(average.encoder, WEncoder):
+        run.write("w_encoder", average.encoder.state_dict(), facts)
+
+
+def stage_encoder(run: Run) -> None:
+    """Train the W encoder, starting from the attribute network's trunk where there is one."""
+    c = settings(run)
+    generator = run.load("generator", build.build_generator(run.domain))
+    encoder = build.build_w_encoder(run.domain).to(run.device)
+    start_from(run, "attributes", encoder)
+    task = PhotoEncoderTask(
+        encoder, generator, _teacher(run), _loss(run), c.encoder, run.sizes.input_size, *run.photographs()
+    )
+    run.train(task, run.loop(c.encoder_loop), "w_encoder")
+
+
+def stage_hypernetwork(run: Run) -> None:
+    """Train the hypernetwork; one that is trained further gets the last phase only, at half the rate."""
+    c = settings(run)
+    network = build.build_hypernetwork(run.domain).to(run.device)
+    config, loop = c.hypernetwork, run.loop(c.hypernetwork_loop)
+    if run.start("hypernetwork", network).from_weights:
+        config = replace(config, phases=config.phases[-1:])
+        loop = replace(loop, learning_rate=loop.learning_rate / 2)
+    task = PhotoHypernetworkTask(
+        network,
+        run.load("generator", build.build_generator(run.domain)),
+        run.load("w_encoder", build.build_w_encoder(run.domain)),
+        run.load("attributes", build.build_attributes(run.domain)),
+        _loss(run),
+        config,
+        *run.photographs(),
+    )
+    run.train(task, loop, "hypernetwork")
+
+
+@torch.no_grad()
+def latents(autoencoder: Autoencoder, photographs: Photographs, input_size: int) -> Tensor:
+    """Latents (2N, w_dim) of photographs and of their mirror images."""
+    found = []
+    for rows in torch.arange(len(photographs)).split(W_BATCH):
+        x = photographs.batch(rows, size=input_size).to(autoencoder.generator.w_avg.device)
+        found += [autoencoder.encode(x), autoencoder.encode(x.flip(-1))]
+    return torch.cat(found)
+
+
+def _features(run: Run, head: bool = False) -> PhotographFeatures:
+    return PhotographFeatures(head=head).to(run.device).requires_grad_(False)
+
+
+def _loss(run: Run) -> PhotoLoss:
+    identity = run.load("identity", build.build_identity(run.domain))
+    return PhotoLoss(_features(run), identity, settings(run).losses)
+
+
+def _trained_before(run: Run) -> bool:
+    """Whether the run folder holds weights that this stage did not begin from nothing."""
+    checkpoint = run.folder / "stages" / "generator" / "checkpoint.pt"
+    if run.resume and checkpoint.exists():
+        module: Mapping[str, object] = load_checkpoint(checkpoint)["module"]  # type: ignore[assignment]
+        return "encoder.trunk.input_layer.0.weight" in module
+    return run.resume and all(run.domain.path(part).exists() for part in ("generator", "w_encoder"))
+
+
+def _begin_as_portraits(run: Run, generator: Generator) -> None:
+    """Take over the drawn portraits' synthesis where its sizes fit: layout and light are the same in photographs."""
+    from hyperstyle.domains import get_domain
+
+    portraits = get_domain("portraits")
+    if generator.config.resolution == portraits.resolution and generator.config.w_dim >= portraits.generator["w_dim"]:
+        widen(generator, load_weights(portraits.path("generator"))[0])
+
+
+@torch.no_grad()
+def _begin_spread(encoder: PretrainedEncoder, train: Photographs, run: Run) -> None:
+    """Let the untrained encoder's latents lie around the mean latent, about as far apart as drawn portraits' do."""
+    x = train.batch(torch.arange(min(64, len(train))), size=run.sizes.input_size).to(run.device)
+    encoder.linear.bias.zero_()
+    encoder.linear.weight.mul_(START_SPREAD / float(encoder(x).std(0).mean()))
+    encoder.linear.bias.sub_(encoder(x).mean(0))
+
+
+def _teacher(run: Run) -> PretrainedEncoder | None:
+    path = run.folder / "stages" / "generator" / TEACHER
+    if not path.exists():
+        return None
+    teacher = PretrainedEncoder(run.sizes.generator.w_dim)
+    teacher.load_state_dict(load_checkpoint(path)["encoder"])  # type: ignore[arg-type]
+    return teacher.to(run.device).eval().requires_grad_(False)
+
+
+STAGES: Mapping[str, Callable[[Run], None]] = {
+    "data": stage_data,
+    "attributes": stage_attributes,
+    "identity": stage_identity,
+    "generator": stage_generator,
+    "encoder": stage_encoder,
+    "hypernetwork": stage_hypernetwork,
+}
