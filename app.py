@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from hyperstyle.demo import ports
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import HyperStyleError
 
 
@@ -19,7 +20,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description="Serve the HyperStyle page: drop in a photo, see the face rebuilt, drag it somewhere else.",
         epilog="Examples:  python app.py    python app.py --port 7900    python app.py --domain ffhq --weights ~/files",
     )
-    parser.add_argument("--domain", default="portraits", help="a built-in domain or a folder (default: portraits)")
+    parser.add_argument(
+        "--domain", default=DEFAULT_DOMAIN, help=f"a built-in domain or a folder (default: {DEFAULT_DOMAIN})"
+    )
     parser.add_argument("--weights", metavar="FOLDER", help="for published domains: folder with their files")
     parser.add_argument(
         "--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="where to compute (default: auto)"

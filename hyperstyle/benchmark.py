@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb, resolve_device, set_threads
-from hyperstyle.domains import Domain, get_domain
+from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.base import network_input, visible
@@ -74,7 +74,7 @@ class Stage:
 
 
 def benchmark(
-    domain: str | Path = "portraits",
+    domain: str | Path = DEFAULT_DOMAIN,
     device: str = "auto",
     random_weights: bool = False,
     repeats: int = 15,

@@ -131,9 +131,13 @@ class BuiltIn:
     directions: Path | None = None
 
 
+DEFAULT_DOMAIN = "portraits"
+"""What the page, the commands and `hyperstyle.load()` use when nothing is said."""
+
 # Directions of built-in domains sit at the repository's root, where people who add one look for them.
 BUILT_IN: dict[str, BuiltIn] = {
     "portraits": BuiltIn(PACKAGE / "weights" / "portraits", PACKAGE.parent / DIRECTIONS_FOLDER / "portraits"),
+    "photos": BuiltIn(PACKAGE / "weights" / "photos", PACKAGE.parent / DIRECTIONS_FOLDER / "photos"),
     "ffhq": BuiltIn(PACKAGE / "weights" / "ffhq"),
     "afhq_wild": BuiltIn(PACKAGE / "weights" / "afhq_wild"),
     "cars": BuiltIn(PACKAGE / "weights" / "cars"),

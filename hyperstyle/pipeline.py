@@ -25,7 +25,7 @@ from torch import Tensor
 
 from hyperstyle import metrics, mixing
 from hyperstyle.device import resolve_device, set_threads
-from hyperstyle.domains import Domain, get_domain
+from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
 from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain, did_you_mean
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
@@ -57,7 +57,7 @@ CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
 def load(
-    domain: str | Path = "portraits",
+    domain: str | Path = DEFAULT_DOMAIN,
     device: str = "auto",
     weights: str | Path | None = None,
     on_part: Callable[[str], None] | None = None,
@@ -85,7 +85,7 @@ def load(
     return HyperStyle(row, load_models(row, place), dtype=dtype)
 
 
-def list_edits(domain: str | Path = "portraits", weights: str | Path | None = None) -> list[EditRow]:
+def list_edits(domain: str | Path = DEFAULT_DOMAIN, weights: str | Path | None = None) -> list[EditRow]:
     """List the edits a domain offers, without loading its models; `weights` as in `load`."""
     directions = _read_directions(prepare(get_domain(domain), weights))
     return list(directions.rows) if directions else []

@@ -20,6 +20,7 @@ from hyperstyle.cli.shared import (
     SignOption,
     WeightsOption,
 )
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def batch(
     mark: MarkOption = False,
     sign: SignOption = False,
     face: FaceOption = "largest",
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> int | None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
+from hyperstyle.domains import DEFAULT_DOMAIN
 
 if TYPE_CHECKING:
     from hyperstyle.domains import Domain
@@ -31,7 +32,7 @@ def domains(device: DeviceOption = "auto") -> None:  # taken by every command; h
     Console().print(table)
 
 
-def edits(domain: DomainOption = "portraits", weights: WeightsOption = None, device: DeviceOption = "auto") -> None:
+def edits(domain: DomainOption = DEFAULT_DOMAIN, weights: WeightsOption = None, device: DeviceOption = "auto") -> None:
     """List the edits a domain offers, with their units and ranges, and its styles."""
     from hyperstyle.device import resolve_device
     from hyperstyle.domains import get_domain

@@ -20,6 +20,7 @@ from hyperstyle.cli.shared import (
     StepsOption,
     WeightsOption,
 )
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import BadStrength, UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def invert(
         str, typer.Option("--method", help="How to invert: hyperstyle, encoder, w, w+, pti, hyperstyle+pti.")
     ] = "hyperstyle",
     face: FaceOption = "largest",
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -234,7 +235,7 @@ def edit(
             metavar="FACE",
         ),
     ] = "largest",
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:

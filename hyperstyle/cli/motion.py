@@ -19,6 +19,7 @@ from hyperstyle.cli.faces import (
     style_generator,
 )
 from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, NoteOption, StepsOption, WeightsOption
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def animate(
     note: NoteOption = True,
     steps: StepsOption = None,
     face: FaceOption = "largest",
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -180,7 +181,7 @@ def mix(
     medium: Annotated[bool, typer.Option("--medium", help="Take features and expression from B.")] = False,
     fine: Annotated[bool, typer.Option("--fine", help="Take colours, light and texture from B.")] = False,
     style: StyleOption = None,
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -209,7 +210,7 @@ def random(
         float, typer.Option("--truncation", help="1 for all variety; smaller for faces nearer to the average.")
     ] = 1.0,
     style: StyleOption = None,
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError, did_you_mean
 
 # In the order in which they build on each other; those from `judge` to `style` are for comparing methods only.
@@ -52,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 def train(
     stage: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.", metavar="STAGE")],
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     steps: Annotated[int | None, typer.Option("--steps", help="Training steps in all.", min=1)] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Stop after this long.", min=0)] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,

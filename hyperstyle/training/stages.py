@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hyperstyle.device import resolve_device, set_threads
-from hyperstyle.domains import DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
+from hyperstyle.domains import DEFAULT_DOMAIN, DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
 from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing, did_you_mean
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
@@ -310,7 +310,7 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
 
 def run_stage(
     stage: str,
-    domain: str = "portraits",
+    domain: str = DEFAULT_DOMAIN,
     *,
     steps: int | None = None,
     minutes: float | None = None,
