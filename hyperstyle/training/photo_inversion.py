@@ -39,10 +39,10 @@ class PictureLosses:
         face_weight: Extra weight of the middle of the face for `l1` and `l2`.
     """
 
-    l2: float = 1.0
-    l1: float = 0.5
+    l2: float = 4.0
+    l1: float = 1.0
     features: float = 0.4
-    identity: float = 0.3
+    identity: float = 0.5
     face_weight: float = 3.0
 
 
@@ -206,7 +206,7 @@ class PhotoHypernetworkTraining:
 
     batch: int = 8
     passes: int = 3
-    phases: tuple[tuple[int, int, float], ...] = ((64, 1, 0.2), (64, 2, 0.45), (128, 3, 1.0))
+    phases: tuple[tuple[int, int, float], ...] = ((64, 1, 0.3), (64, 2, 0.6), (128, 3, 1.0))
     every_pass: bool = True
     editing: float = 0.5
     edit_share: float = 0.4
