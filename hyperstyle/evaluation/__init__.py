@@ -1,1 +1,3 @@
-"""How good is it? `world` asks what only the renderer can answer, `comparison` sets inversion methods side by side."""
+"""How good is it? `world` asks what only the renderer knows, `comparison` sets methods side by side, `photographs` asks
+people's photographs.
+"""

@@ -59,7 +59,7 @@ def _who(results: Mapping[str, Any]) -> str:
     who, machine = results["who"], results["machine"]
     parts = [
         f"{results['pictures']} photographs of {results['people']} people; one of each person, the first by file name, "
-        f"is inverted. {results['refused']} pictures could not be used."
+        f"is inverted. Pictures that could not be used: {results['refused']}."
     ]
     described = []
     if who["women"] is not None:
