@@ -127,10 +127,8 @@ def evaluate(
     if table is not None:
         if methods is not None:
             raise UsageError("--table measures every method; leave --methods out.")
-        _photographs(
-            *(domain, weights, data, table, people, judge),
-            *(200 if n is None else n, 4 if slow_n is None else slow_n, edited, out, device),
-        )
+        n, slow_n = 200 if n is None else n, 4 if slow_n is None else slow_n
+        _photographs(domain, weights, data, table, people, judge, n, slow_n, edited, out, device)
         return
     if people is not None or judge is not None:
         raise UsageError("--people and --judge are for photographs of people; add --table FILE.csv and --data FOLDER.")
@@ -234,7 +232,8 @@ def _photographs(
     shared.check_folder(out)
     from hyperstyle.training.photographs import people_range, read_table
 
-    rows, within = read_table(table, ("file", "person")), people_range(people) if people else lambda _: True
+    rows = read_table(table, ("file", "person"))
+    within = (lambda _: True) if people is None else people_range(people)
     pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle.evaluation import photographs, photographs_page
     from hyperstyle.evaluation.face_judge import FaceJudge
@@ -252,9 +251,10 @@ def _photographs(
         results = photographs.measure(pipeline, chosen, said_by, slow_n, edited, bar.advance)
     results["minutes"] = watch.lap() / 60
     # Names alone: where somebody keeps their photographs is no business of a page's readers.
-    words = ["--domain", domain, "--data", data.name, "--table", table.name, *(["--people", people] if people else [])]
+    words = ["--domain", domain, "--data", data.resolve().name, "--table", table.name]
+    words += [] if people is None else ["--people", people]
     words += ["--n", str(n), "--slow-n", str(slow_n), "--edited", str(edited)]
-    words += [*(["--judge", judge.name] if judge else []), "--out", str(out)]
+    words += [*([] if judge is None else ["--judge", judge.resolve().name]), "--out", str(out)]
     command = "python -m hyperstyle evaluate " + shlex.join(words)
     shared.write_text(out, photographs_page.to_markdown(results, command))
     shared.write_json(out.with_suffix(".json"), {"command": command, **results})

@@ -50,7 +50,7 @@ def to_markdown(results: Mapping[str, Any], command: str) -> str:
     ]
     if results["edits"]:
         page += ["## Edits", *_edits(results), "### What else moves", *_leaks(results)]
-    page.append(f"All of this took {results['minutes']:.0f} minutes.")
+    page.append(f"All of this took {results['minutes']:.1f} minutes.")
     return "\n\n".join(page) + "\n"
 
 
@@ -189,21 +189,14 @@ def _leaks(results: Mapping[str, Any]) -> list[str]:
     traits = results["traits"]
     if not traits:
         return ["The domain's attribute network does not say what its numbers mean, so this cannot be read."]
-    moved: dict[str, list[Mapping[str, float]]] = {}
+    ends: dict[str, list[Mapping[str, float]]] = {}
     for one in results["edits"][1:]:
-        moved.setdefault(one["name"], []).append(one["leak"])
-
-    def leak(edit: str, trait: str) -> float | None:
-        values = [end[trait] for end in moved[edit] if trait in end]
-        return sum(values) / len(values) if values else None
-
-    rows, means = [], []
-    for trait in traits:
-        values = [leak(edit, trait) for edit in moved]
-        rows.append([trait, *("" if value is None else f"{value:.1%}" for value in values)])
-    for edit in moved:
-        values = [value for trait in traits if (value := leak(edit, trait)) is not None]
-        means.append(f"**{sum(value or 0 for value in values) / len(values):.1%}**")
+        ends.setdefault(one["name"], []).append(one["leak"])
+    moved = {
+        edit: {name: sum(one[name] for one in leaks) / len(leaks) for name in leaks[0]} for edit, leaks in ends.items()
+    }
+    rows = [[name, *(f"{leak[name]:.1%}" if name in leak else "" for leak in moved.values())] for name in traits]
+    means = [f"**{sum(leak.values()) / max(1, len(leak)):.1%}**" for leak in moved.values()]
     return [
         table(["trait", *moved], [*rows, ["**mean**", *means]]),
         "How far an edit (column) moves every other trait (row), whichever way: mean over people and both ends of the "
