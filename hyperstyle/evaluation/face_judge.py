@@ -5,7 +5,8 @@ the npm package @vladmandic/face-api.
 
     aligned face --cut out--> 150 px chip --stem, 15 residual blocks--> mean over positions --> 128 numbers
 
-Two pictures of one person lie within about 0.6 of each other.
+Two pictures of one person lie within about 0.6 of each other, and most of two people further apart. It tells synthetic
+faces of dark-skinned women apart badly: of 31 of them half of the pairs lie within 0.6, of 31 light-skinned ones 18 %.
 
 Source: `dlib_face_recognition_resnet_model_v1` by Davis King, in the public domain (CC0); a ResNet with 29
 convolutions, after He et al. (arXiv 1512.03385).
