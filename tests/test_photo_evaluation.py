@@ -7,6 +7,8 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from hyperstyle.cli import main
 from hyperstyle.errors import UsageError
 from hyperstyle.evaluation import photograph_edits, photographs, photographs_page
 from hyperstyle.evaluation.face_judge import CHIP_BOX, CHIP_MEAN, MANIFEST, FaceJudge, distance
-from hyperstyle.evaluation.people import Chosen, Known, choose, of_people
+from hyperstyle.evaluation.people import Chosen, Known, aligned_px, choose, of_people
 from hyperstyle.evaluation.photograph_edits import landmark_reading, network_traits
 from hyperstyle.evaluation.tables import difference_to_all
 from hyperstyle.images import save_picture, to_photo
@@ -28,6 +30,8 @@ from hyperstyle.inversion.pti import PTIConfig
 from hyperstyle.pipeline import load
 from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters
 from hyperstyle.synthetic.renderer import render
+from hyperstyle.training.photo_traits import TRAITS
+from hyperstyle.traits import Trait
 
 WIDTHS = {"conv32": 3, "conv64": 4, "conv128": 5, "conv256": 6}
 BLOCKS = {"conv32": 3, "conv64": 3, "conv128": 2, "conv256": 2}
@@ -412,6 +416,25 @@ def test_a_network_whose_numbers_nobody_named_reads_no_edit(tiny, chosen):
     assert rows[1]["landmarks"] == {"n": 0, "unit": "fraction"}  # noise has no face
     page = "\n".join(photographs_page._edits({"edits": rows, "traits": []}))
     assert "| smile | -3 |  |  | no face found |" in page
+
+
+def stand_in(columns: int, traits: tuple[Trait, ...] = (), crop: str = "ffhq") -> Any:
+    """What is asked of a pipeline about the numbers its attribute network gives, and about its pictures."""
+    reader = SimpleNamespace(config=SimpleNamespace(out_dim=columns))
+    domain = SimpleNamespace(name="cars", traits=traits, crop=crop, resolution=512)
+    return SimpleNamespace(domain=domain, models=SimpleNamespace(attributes=reader))
+
+
+def test_a_domains_own_traits_come_first():
+    assert network_traits(stand_in(len(TRAITS), TRAITS)) == TRAITS
+    assert network_traits(stand_in(len(TRAITS) + 1, TRAITS)) == ()
+    assert network_traits(stand_in(len(BY_NAME), TRAITS)) == ()
+
+
+def test_only_faces_are_measured():
+    assert aligned_px(stand_in(1)) == 512
+    with pytest.raises(UsageError, match="does not look for faces"):
+        aligned_px(stand_in(1, crop="whole"))
 
 
 # The command
