@@ -15,7 +15,7 @@ PACKAGE = ROOT / "hyperstyle"
 # Unit -> layer, as drawn in the README. A unit is a file or folder directly inside the package.
 LAYERS = {
     "errors": -2,
-    "tensor_file": -1,
+    **dict.fromkeys(("tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance"), 2),
@@ -54,6 +54,7 @@ CORE = (
     "metrics",
     "mixing",
     "movies",
+    "traits",
     "provenance",
     "recipes",
     "pipeline",

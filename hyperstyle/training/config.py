@@ -12,11 +12,12 @@ from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig, layer_table
 from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
-from hyperstyle.synthetic.parameters import Z_DIM
+from hyperstyle.synthetic.parameters import TRAITS, Z_DIM
 from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
 from hyperstyle.training.directions import DirectionsConfig
 from hyperstyle.training.relevance import RelevanceConfig
+from hyperstyle.traits import Trait
 
 
 @dataclass(frozen=True)
@@ -306,6 +307,7 @@ class DomainSizes:
         judge: An identity network that no loss and no metric but the comparison's knows.
         baselines: Encoders that HyperStyle is compared with, by name.
         ablations: Hypernetworks that are compared with each other, by name.
+        traits: The attribute network's columns, in order.
     """
 
     title: str
@@ -320,6 +322,7 @@ class DomainSizes:
     judge: EmbeddingConfig
     baselines: Mapping[str, Baseline]
     ablations: Mapping[str, HypernetworkConfig]
+    traits: tuple[Trait, ...] = TRAITS
     data: DataConfig = field(default_factory=DataConfig)
     attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
     identity_training: IdentityConfig = field(default_factory=IdentityConfig)

@@ -47,6 +47,7 @@ from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.perception import AttributesTask, IdentityTask
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.training.styles import StyleTask
+from hyperstyle.traits import plain_traits
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
 
@@ -628,6 +629,7 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "hypernetwork": plain_config(sizes.hypernetwork),
         "identity": plain_config(sizes.identity),
         "attributes": plain_config(sizes.attributes),
+        "traits": plain_traits(sizes.traits),
         "judge": plain_config(sizes.judge),
         "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
         "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
