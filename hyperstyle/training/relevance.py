@@ -20,9 +20,10 @@ from hyperstyle.editing.styleclip import TextEditor
 from hyperstyle.editing.text_model import Suggestion, TextModel
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, repeat_w
-from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters, to_z
+from hyperstyle.synthetic.parameters import TRAITS, sample_parameters, to_z
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
-from hyperstyle.training.directions import Network, column_of, find_end, map_all, unit_per_z
+from hyperstyle.training.directions import Network, find_end, map_all
+from hyperstyle.traits import column
 
 Text = TypeVar("Text", TextModel, PretrainedTextModel)
 
@@ -306,12 +307,13 @@ def _try_prompt(
     config: RelevanceConfig,
 ) -> Suggestion | None:
     """Find the best threshold and the range of one prompt, or None if it does not work."""
-    column = column_of(candidate.parameter)
+    place = column(TRAITS, candidate.parameter)
+    trait = TRAITS[place]
     best, best_score = None, 0.0
     for threshold in config.thresholds:
         change = (read(candidate.prompt, threshold, 2 * config.strength_step) - at_zero) / spread
-        wanted = candidate.sign * float(change[column])
-        others = float(change.square().sum() - change[column].square())
+        wanted = candidate.sign * float(change[place])
+        others = float(change.square().sum() - change[place].square())
         # How much of the whole change is the one that was asked for; tiny changes are noise.
         score = wanted / (others**0.5 + 0.3)
         if score > best_score:
@@ -320,22 +322,22 @@ def _try_prompt(
         return None
 
     def value(strength: float) -> tuple[float, float]:
-        return float(read(candidate.prompt, best, strength)[column]), 1.0
+        return float(read(candidate.prompt, best, strength)[place]), 1.0
 
-    start = float(at_zero[column])
+    start = float(at_zero[place])
     low, high = (
         find_end(value, start, sign * config.strength_step, config.strength_limit, config.saturation, 0.0)
         for sign in (-1.0, 1.0)
     )
     change_at_end = value(high)[0] - start
-    if candidate.sign * change_at_end / float(spread[column]) < config.least_effect:
+    if candidate.sign * change_at_end / float(spread[place]) < config.least_effect:
         return None
     return Suggestion(
         prompt=candidate.prompt,
         minimum=low,
         maximum=high,
         parameter=candidate.parameter,
-        unit=BY_NAME[candidate.parameter].unit,
-        effect_per_unit=round(change_at_end / high * unit_per_z(candidate.parameter), 4),
+        unit=trait.unit,
+        effect_per_unit=round(change_at_end / high * trait.per_z, 4),
         disentanglement=best,
     )
