@@ -223,7 +223,7 @@ class LinearGenerator:
         assert w_plus.shape[1:] == (self.num_ws, Z_DIM)
         return (w_plus[:, 0],)
 
-    def render(self, styles):
+    def render(self, styles, resolution=None):
         z = styles[0] @ self.rotation.T
         return F.pad(z, (0, 48 - Z_DIM)).reshape(-1, 3, 4, 4) / 10
 

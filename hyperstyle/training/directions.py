@@ -157,7 +157,7 @@ class Probe:
         self.identity = identity
         self.input_size = input_size
         self.batch = batch
-        self.size = {} if resolution is None else {"resolution": resolution}
+        self.resolution = resolution
         self.device = generator.w_avg.device
 
     @torch.no_grad()
@@ -166,7 +166,8 @@ class Probe:
         seen, faces = [], []
         for part in w.split(self.batch):
             w_plus = repeat_w(part.to(self.device), self.generator.num_ws)
-            picture = self.generator.render(self.generator.to_styles(w_plus), **self.size).clamp(-1, 1)
+            styles = self.generator.to_styles(w_plus)
+            picture = self.generator.render(styles, resolution=self.resolution).clamp(-1, 1)
             small = F.adaptive_avg_pool2d(picture, self.input_size)
             seen.append(self.attributes(small).float().cpu())
             if self.identity is not None:
