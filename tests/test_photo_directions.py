@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hyperstyle.demo.german import GERMAN
 from hyperstyle.editing import DirectionEdits
 from hyperstyle.editing.directions import read_manifest
 from hyperstyle.training.directions import Effect, Probe
@@ -130,6 +131,12 @@ def test_what_counts_as_working():
     assert "3%" in why_not(Effect(2.0, {}), trait, CONFIG)
     assert "range" in why_not(Effect(-10.0, {}), trait, CONFIG)
     assert "wrong way on 30%" in why_not(Effect(10.0, {}, backwards=0.3), trait, CONFIG)
+
+
+def test_every_slider_speaks_german():
+    for slider in PHOTO_SLIDERS:
+        assert GERMAN[slider.label]
+        assert GERMAN[slider.description]
 
 
 def test_every_slider_is_a_trait_and_so_is_what_may_move_with_it():

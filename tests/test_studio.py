@@ -34,6 +34,8 @@ from hyperstyle.errors import HyperStyleError
 from hyperstyle.inversion import METHODS
 from hyperstyle.pipeline import HyperStyle, list_edits, load
 from hyperstyle.synthetic.parameters import PARAMETERS, TRAITS, neutral_parameters, to_z
+from hyperstyle.training import photo_traits
+from hyperstyle.training.photo_directions import PHOTO_SLIDERS
 from hyperstyle.traits import Trait
 
 REST = Controls(steps=2)
@@ -443,6 +445,8 @@ def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     known |= set(texts.TRAITS.values())
     known |= {part for method in METHODS.values() for part in (method.label, method.about)}
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
+    known |= {part for slider in PHOTO_SLIDERS for part in (slider.label, slider.description)}
+    known |= {trait.unit for trait in photo_traits.TRAITS}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():

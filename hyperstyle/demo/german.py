@@ -369,7 +369,7 @@ GERMAN: dict[str, str] = {
         "Schließen vergessen; temporäre Dateien werden nach zehn Minuten gelöscht. Nichts wird aufgezeichnet oder "
         "weitergegeben."
     ),
-    # Edits of the built-in domain
+    # Edits of the built-in domains
     "Smile": "Lächeln",
     "From a frown to a broad smile.": "Vom Stirnrunzeln zum breiten Lächeln.",
     "Mouth open": "Mund offen",
@@ -408,6 +408,7 @@ GERMAN: dict[str, str] = {
     "Removes or grows a beard.": "Nimmt den Bart ab oder lässt ihn wachsen.",
     "Moustache": "Schnurrbart",
     "Removes or grows a moustache.": "Nimmt den Schnurrbart ab oder lässt ihn wachsen.",
+    "More or less hair on top of the head.": "Mehr oder weniger Haar oben auf dem Kopf.",
     "Glasses": "Brille",
     "Takes glasses off or puts them on.": "Setzt eine Brille ab oder auf.",
     "Lip colour": "Lippenfarbe",
@@ -416,4 +417,8 @@ GERMAN: dict[str, str] = {
     "Moves the light to the left or right of the picture.": "Rückt das Licht nach links oder rechts im Bild.",
     "degrees": "Grad",
     "years": "Jahre",
+    "eye distances": "Augenabstände",
+    "eye widths": "Augenbreiten",
+    "eye-to-mouth heights": "Höhen von Auge bis Mund",
+    "face heights": "Gesichtshöhen",
 }
