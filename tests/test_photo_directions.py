@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny import IDENTITY
 from torch import Tensor
 
+from hyperstyle import metrics
 from hyperstyle.demo.german import GERMAN
 from hyperstyle.editing import DirectionEdits
 from hyperstyle.editing.directions import read_manifest
+from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.training.directions import Effect, Probe
 from hyperstyle.training.photo_directions import (
     PHOTO_SLIDERS,
@@ -175,6 +179,16 @@ def test_latents_come_from_the_encoder_and_lie_around_the_average():
     w = photo_latents(generator, generator.encode, train, torch.tensor([3, 1]), SIZE, torch.tensor([False, True]))
     expected = torch.stack([z[3], mirrored(TRAITS, z[1:2])[0]]) @ generator.rotation + generator.w_avg
     torch.testing.assert_close(w, expected, atol=0.1, rtol=0)
+
+
+def test_an_identity_network_gets_the_part_of_the_face_that_it_reads():
+    """Networks of photographs look at the middle, and at another size than the attribute network."""
+    network = EmbeddingNetwork(replace(IDENTITY, crop=(64, 192, 64, 192))).eval()
+    generator = LinearGenerator()
+    w = torch.randn(3, T, generator=torch.Generator().manual_seed(0))
+    _, faces = Probe(generator, read, SIZE, identity=network, resolution=SIZE).read(w)
+    x = generator.render((w,), SIZE).clamp(-1, 1)
+    torch.testing.assert_close(faces, network(metrics.face_part(network, x)).detach())
 
 
 def test_what_few_faces_have_is_one_end_on_those_few_only():

@@ -12,7 +12,8 @@ from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig, layer_table
 from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
-from hyperstyle.synthetic.parameters import TRAITS, Z_DIM
+from hyperstyle.synthetic.parameters import TRAITS as DRAWN_TRAITS
+from hyperstyle.synthetic.parameters import Z_DIM
 from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
 from hyperstyle.training.directions import DirectionsConfig
@@ -322,7 +323,7 @@ class DomainSizes:
     judge: EmbeddingConfig
     baselines: Mapping[str, Baseline]
     ablations: Mapping[str, HypernetworkConfig]
-    traits: tuple[Trait, ...] = TRAITS
+    traits: tuple[Trait, ...] = DRAWN_TRAITS
     data: DataConfig = field(default_factory=DataConfig)
     attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
     identity_training: IdentityConfig = field(default_factory=IdentityConfig)

@@ -28,6 +28,8 @@ from hyperstyle.editing.interfacegan import (
     fit_boundary,
     project_out,
 )
+from hyperstyle.metrics import face_part
+from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import TRAITS, sample_parameters, to_z
 from hyperstyle.traits import Trait, column
@@ -139,7 +141,7 @@ class Probe:
         attributes: Attribute network.
         input_size: Side in pixels of the pictures it reads.
         batch: Pictures at once.
-        identity: Identity network, if there is one; reads pictures of the same size.
+        identity: Identity network, if there is one; of these pictures it gets the part that it reads.
         resolution: Side in pixels of the pictures drawn; None for the generator's own.
     """
 
@@ -171,7 +173,7 @@ class Probe:
             small = F.adaptive_avg_pool2d(picture, self.input_size)
             seen.append(self.attributes(small).float().cpu())
             if self.identity is not None:
-                faces.append(self.identity(small).float().cpu())
+                faces.append(_identify(self.identity, small).float().cpu())
         return torch.cat(seen), torch.cat(faces) if faces else None
 
 
@@ -441,6 +443,10 @@ def find_end(
             break
         last, previous = count * step, value
     return last
+
+
+def _identify(network: Network, pictures: Tensor) -> Tensor:
+    return network(face_part(network, pictures) if isinstance(network, EmbeddingNetwork) else pictures)
 
 
 def _large(leak: Mapping[str, float], at_least: float) -> dict[str, float]:
