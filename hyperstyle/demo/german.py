@@ -154,7 +154,6 @@ GERMAN: dict[str, str] = {
     texts.TRAITS["earrings"]: "Ohrringe",
     texts.TRAITS["headwear"]: "Kopfbedeckung",
     texts.TRAITS["light_x"]: "Licht von der Seite",
-    texts.TRAITS["brightness"]: "Helligkeit",
     texts.TRAITS["skin_warmth"]: "Wärme der Haut",
     texts.TRAITS["eye_colour"]: "Augenfarbe",
     texts.TRAITS["hair_red"]: "Rot im Haar",

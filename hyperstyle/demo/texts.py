@@ -175,7 +175,6 @@ TRAITS = {
     "earrings": "Earrings",
     "headwear": "Headwear",
     "light_x": "Light from the side",
-    "brightness": "Brightness",
     "skin_warmth": "Skin warmth",
     "eye_colour": "Eye colour",
     "hair_red": "Red in the hair",

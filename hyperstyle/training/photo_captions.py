@@ -184,8 +184,6 @@ PHOTO_SAYINGS: tuple[Trait, ...] = (
         ("lit from the left", "light from the left"),
         (_less("light_x", -0.12, 0.2),),
     ),
-    Trait("bright", "brightness", "place", ("in bright light",), (_more("brightness", 0.8, 0.06),), 0.6),
-    Trait("dim", "brightness", "place", ("in dim light", "in dark light"), (_less("brightness", 0.58, 0.07),), 0.8),
 )
 
 PHOTO_CANDIDATES: tuple[Candidate, ...] = (

@@ -54,7 +54,7 @@ PHOTO_SLIDERS: tuple[Slider, ...] = (
     _DRAWN["pitch"],
     replace(_DRAWN["age"], keep=("hair_grey", "baldness")),
     replace(_DRAWN["femininity"], keep=("earrings",)),
-    replace(_DRAWN["skin_tone"], keep=("brightness",)),
+    _DRAWN["skin_tone"],
     _DRAWN["face_width"],
     replace(_DRAWN["hair_length"], keep=("baldness",)),
     _DRAWN["hair_shade"],

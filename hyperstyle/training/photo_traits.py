@@ -36,7 +36,6 @@ TRAITS: tuple[Trait, ...] = (
     Trait("earrings", 0, 1, "fraction", "accessories"),
     Trait("headwear", 0, 1, "fraction", "accessories"),
     Trait("light_x", -1, 1, "fraction, left to right", "scene", odd=True),
-    Trait("brightness", 0, 1, "fraction", "scene"),
 )
 
 LEFT_EYE_INNER, LEFT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_EYE_OUTER = 133, 33, 362, 263
