@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing, did_you_mean
+from hyperstyle.traits import Trait, read_traits
 
 PACKAGE = Path(__file__).resolve().parent
 DOMAIN_FILE = "domain.json"
@@ -52,6 +53,7 @@ class Domain:
         hypernetwork: Configuration of the hypernetwork.
         identity: Configuration of the identity network.
         attributes: Configuration of the attribute network.
+        traits: What that network's columns mean, in order; empty where nobody knows.
         judge: Configuration of an identity network that only comparisons of methods ask; may be missing.
         baselines: Name -> configuration of encoders that HyperStyle is compared with; any may be missing.
         ablations: Name -> configuration of hypernetworks that are compared with each other; any may be missing.
@@ -79,6 +81,7 @@ class Domain:
     hypernetwork: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    traits: tuple[Trait, ...] = ()
     judge: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -218,6 +221,7 @@ def read_domain(folder: Path, directions: Path | None = None, weights: Path | No
     if directions is None:
         directions = (weights if record.get("published") else folder) / (named or DIRECTIONS_FOLDER)
     files = {**DEFAULT_FILES, **record.pop("files", {})}
+    record["traits"] = read_traits(record.get("traits", []))
     return Domain(**record, folder=folder, directions=directions, files=files, weights=weights)
 
 
@@ -228,6 +232,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "Path": (str, "text"),
     "Sequence[int]": (list, "a list of whole numbers"),
     "Sequence[str]": (list, "a list of texts"),
+    "tuple[Trait, ...]": (list, "a list of objects"),
     "Mapping[str, Any]": (dict, "an object"),
     "Mapping[str, Mapping[str, Any]]": (dict, "an object"),
     "Mapping[str, str]": (dict, "an object"),

@@ -20,6 +20,9 @@ from hyperstyle.synthetic.parameters import Z_DIM, sample_parameters, to_z
 OffsetsOf = Callable[[Inversion], Deltas]
 """Turns an inversion into everything it changes in the generator's weights; see `inversion.base.inversion_deltas`."""
 
+MADE_UP_TRUNCATION = 0.7
+"""How near the average made-up faces lie unless somebody asks, where inputs are noise: far ones are seldom faces."""
+
 GROUPS = ("coarse", "medium", "fine")
 _COARSE_PX, _MEDIUM_PX = 8, 32
 
@@ -120,7 +123,7 @@ def mix_styles(
     return Inversion(w_plus, {}, 0, a.domain, offsets)
 
 
-def random_face(domain: Domain, generator: Generator, seed: int, truncation_psi: float = 1.0) -> Inversion:
+def random_face(domain: Domain, generator: Generator, seed: int, truncation_psi: float | None = None) -> Inversion:
     """Make up a face that nobody has: a random latent of the domain, without weight offsets.
 
     Args:
@@ -128,16 +131,20 @@ def random_face(domain: Domain, generator: Generator, seed: int, truncation_psi:
         generator: Its generator. One that reads the portrait renderer's parameters gets a person of that world, others
             a standard normal `z`.
         seed: Same seed, same face.
-        truncation_psi: 1 for the whole variety, smaller for faces closer to the average one.
+        truncation_psi: 1 for the whole variety, smaller for faces closer to the average one; None for what suits the
+            domain: 1 in the renderer's world, where every input is somebody, else `MADE_UP_TRUNCATION`.
 
     Raises:
         UsageError: The seed is negative or beyond 63 bits, or `truncation_psi` is outside 0 to 2.
     """
     if not 0 <= seed < 2**63:
         raise UsageError(f"The seed must be a whole number from 0 up, not {seed}.")
+    drawn = draws_portraits(generator)
+    if truncation_psi is None:
+        truncation_psi = 1.0 if drawn else MADE_UP_TRUNCATION
     if not 0 <= truncation_psi <= 2:
         raise UsageError(f"The truncation must lie between 0 (the average face) and 2, not {truncation_psi:g}.")
-    if draws_portraits(generator):
+    if drawn:
         z = to_z(sample_parameters(1, seed))
     else:
         z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))

@@ -330,7 +330,7 @@ class HyperStyle:
         self._check_domain(a)
         return mixing.mix_styles(a, b, take, self.models.generator.layers, self._offsets)
 
-    def random_face(self, seed: int, truncation_psi: float = 1.0) -> Inversion:
+    def random_face(self, seed: int, truncation_psi: float | None = None) -> Inversion:
         """Make up a face that nobody has; the same seed makes the same one. Arguments as in `mixing.random_face`."""
         return mixing.random_face(self.domain, self.models.generator, seed, truncation_psi)
 

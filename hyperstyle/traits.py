@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hyperstyle.errors import WeightsCorrupt
+
+if TYPE_CHECKING:
+    from torch import Tensor  # reading a domain's row needs no torch
 
 Z_END = 1.7
 """Attribute networks give each trait's range as [-Z_END, Z_END], about what a standard normal fills."""
@@ -54,7 +54,7 @@ def from_z(traits: Sequence[Trait], z: Tensor) -> Tensor:
 
 def mirrored(traits: Sequence[Trait], z: Tensor) -> Tensor:
     """What the columns (..., T) become when the picture is mirrored; odd traits range evenly around 0."""
-    return torch.where(torch.tensor([trait.odd for trait in traits], device=z.device), -z, z)
+    return z * z.new_tensor([-1 if trait.odd else 1 for trait in traits])
 
 
 def column(traits: Sequence[Trait], name: str) -> int:
@@ -79,9 +79,12 @@ def read_traits(values: Sequence[Mapping[str, Any]]) -> tuple[Trait, ...]:
     try:
         if any(set(value) - known for value in values):
             raise TypeError("it has a field that is not known")
-        return tuple(Trait(**value) for value in values)
+        traits = tuple(Trait(**value) for value in values)
+        if not all(isinstance(trait.name, str) and trait.low < trait.high for trait in traits):
+            raise TypeError("a name is no text, or a range has no width")
     except TypeError as error:
-        raise WeightsCorrupt(f"The list of traits cannot be read: {error}.") from error
+        raise WeightsCorrupt(f"The field 'traits' of domain.json cannot be read: {error}; restore the file.") from error
+    return traits
 
 
 def plain_traits(traits: Sequence[Trait]) -> list[dict[str, Any]]:
@@ -90,5 +93,4 @@ def plain_traits(traits: Sequence[Trait]) -> list[dict[str, Any]]:
 
 
 def _ends(traits: Sequence[Trait], like: Tensor) -> tuple[Tensor, Tensor]:
-    low = torch.tensor([trait.low for trait in traits], device=like.device, dtype=like.dtype)
-    return low, torch.tensor([trait.high for trait in traits], device=like.device, dtype=like.dtype)
+    return like.new_tensor([trait.low for trait in traits]), like.new_tensor([trait.high for trait in traits])

@@ -16,7 +16,7 @@ from tiny import make_tiny_domain
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.pipeline import HyperStyle, load
-from hyperstyle.synthetic.parameters import PARAMETERS
+from hyperstyle.synthetic.parameters import PARAMETERS, TRAITS
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +61,7 @@ def drawn_folder(tmp_path, monkeypatch, tiny_folder) -> Path:
     monkeypatch.setattr(tiny_module, "GENERATOR", replace(tiny_module.GENERATOR, z_dim=len(PARAMETERS)))
     network = replace(tiny_module.ATTRIBUTE_NETWORK, out_dim=len(PARAMETERS))
     monkeypatch.setattr(tiny_module, "ATTRIBUTE_NETWORK", network)
+    monkeypatch.setattr(tiny_module, "TRAITS", TRAITS)
     folder = make_tiny_domain(tmp_path / "drawn")
     shutil.copytree(tiny_folder / "editing_directions", folder / "editing_directions")
     return folder

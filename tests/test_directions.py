@@ -21,18 +21,17 @@ from hyperstyle.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
-from hyperstyle.synthetic.parameters import Z_DIM, sample_parameters, to_z
+from hyperstyle.synthetic.parameters import TRAITS, Z_DIM, sample_parameters, to_z
 from hyperstyle.training.directions import (
     SLIDERS,
     DirectionsConfig,
     Effect,
     Slider,
-    column_of,
     find_end,
     fit_directions,
     leak_per_effect,
-    unit_per_z,
 )
+from hyperstyle.traits import column
 
 ROWS = [
     EditRow("smile", "Smile", "expression", "fraction", -3, 3),
@@ -224,7 +223,7 @@ class LinearGenerator:
         assert w_plus.shape[1:] == (self.num_ws, Z_DIM)
         return (w_plus[:, 0],)
 
-    def render(self, styles):
+    def render(self, styles, resolution=None):
         z = styles[0] @ self.rotation.T
         return F.pad(z, (0, 48 - Z_DIM)).reshape(-1, 3, 4, 4) / 10
 
@@ -256,7 +255,7 @@ def world(tmp_path_factory):
 @pytest.mark.parametrize("name", ["yaw", "smile", "beard", "femininity", "glasses", "age"])
 def test_directions_of_a_linear_world_are_the_true_ones(world, name):
     vector = DirectionEdits(world.folder).shift(name, 1.0)[0, 0]
-    true = world.generator.rotation[column_of(name)]
+    true = world.generator.rotation[column(TRAITS, name)]
     assert float(F.normalize(vector, dim=0) @ true) > 0.9
 
 
@@ -264,7 +263,7 @@ def test_effects_are_measured_in_true_units(world):
     # Strength 1 is one standard deviation of the property (15 degrees of yaw, 18 years), less what the SVM misses.
     spread = to_z(sample_parameters(4000, 0)).std(0)
     for name in ("yaw", "age", "smile"):
-        expected = float(spread[column_of(name)]) * unit_per_z(name)
+        expected = float(spread[column(TRAITS, name)]) * TRAITS[column(TRAITS, name)].per_z
         assert world.rows[name].effect_per_unit == pytest.approx(expected, rel=0.12)
 
 
@@ -295,10 +294,10 @@ def test_rows_say_what_they_are(world):
 def test_the_identity_network_limits_how_far_an_edit_goes(tmp_path):
     """A "person" who is recognised only while the head is turned little."""
     generator = LinearGenerator()
-    column = column_of("yaw")
+    place = column(TRAITS, "yaw")
 
     def recognise(pictures):
-        angle = read_attributes(pictures)[:, column]
+        angle = read_attributes(pictures)[:, place]
         return torch.stack([torch.cos(angle), torch.sin(angle)], 1)
 
     rows = fit_directions(

@@ -11,7 +11,7 @@ from torch import Tensor
 from hyperstyle.errors import ShapeMismatch, UsageError, WrongDomain
 from hyperstyle.inversion.base import inversion_deltas
 from hyperstyle.latents import Inversion
-from hyperstyle.mixing import interpolate, mix_styles, random_face, style_groups
+from hyperstyle.mixing import MADE_UP_TRUNCATION, interpolate, mix_styles, random_face, style_groups
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.layer_table import layer_table, published_generator
 from hyperstyle.pipeline import load
@@ -137,6 +137,7 @@ def test_random_faces(tiny, drawn_folder) -> None:
     average = random_face(domain, generator, 3, truncation_psi=0.0)
     torch.testing.assert_close(average.w_plus[0, 0], generator.w_avg)
     assert tiny.render(one).size == (32, 32)
+    assert torch.equal(one.w_plus, random_face(domain, generator, 3, MADE_UP_TRUNCATION).w_plus)
     drawn = load(drawn_folder, "cpu")
     with torch.no_grad():
         known = drawn.models.generator.map(to_z(sample_parameters(1, 3)))

@@ -14,6 +14,7 @@ from hyperstyle.inversion.pti import PTIConfig
 from hyperstyle.pipeline import load
 
 COUNT = 20
+UNITS = {"yaw": "degrees", "smile": "fraction", "age": "years"}
 
 
 def result(identity: float, seconds: float, after_edit: float, spread: float = 0.0) -> MethodResult:
@@ -28,7 +29,7 @@ def result(identity: float, seconds: float, after_edit: float, spread: float = 0
 
 def comparison(**methods: MethodResult) -> Comparison:
     named = {name.replace("_", "-").replace("plus", "+"): one for name, one in methods.items()}
-    return Comparison("tiny", "beyond", COUNT, 0, "cpu", {}, "features", "a judge", 3, named)
+    return Comparison("tiny", "beyond", COUNT, 0, "cpu", {}, "features", "a judge", 3, named, units=UNITS)
 
 
 def goals_of(quick: Comparison, slow: Comparison) -> list[list[str]]:

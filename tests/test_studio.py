@@ -33,7 +33,10 @@ from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.inversion import METHODS
 from hyperstyle.pipeline import HyperStyle, list_edits, load
-from hyperstyle.synthetic.parameters import PARAMETERS, neutral_parameters, to_z
+from hyperstyle.synthetic.parameters import PARAMETERS, TRAITS, neutral_parameters, to_z
+from hyperstyle.training import photo_traits
+from hyperstyle.training.photo_directions import PHOTO_SLIDERS
+from hyperstyle.traits import Trait
 
 REST = Controls(steps=2)
 SMILE = Controls({"smile": 2.0}, steps=2)
@@ -387,7 +390,7 @@ def moved_by(**changes: float) -> tuple[torch.Tensor, torch.Tensor]:
 def test_what_else_moved_is_said_in_units_people_know():
     before, after = moved_by(age=12, yaw=-7, hair_grey=0.4, smile=0.5, jaw=0.01, clothes_saturation=0.3)
     moves = readouts.what_else_moved(
-        before, after, {"smile"}, {"age": "Age", "hair_grey": "Grey hair", "yaw": "Turn head"}
+        TRAITS, before, after, {"smile"}, {"age": "Age", "hair_grey": "Grey hair", "yaw": "Turn head"}
     )
     assert {(move.label, move.amount) for move in moves} == {
         ("Age", "+12 years"),
@@ -396,15 +399,27 @@ def test_what_else_moved_is_said_in_units_people_know():
         ("Clothes colour", ""),
     }
     assert [move.share for move in moves] == sorted((move.share for move in moves), reverse=True)
-    assert readouts.what_else_moved(before, before, set(), {}) == ()
+    assert readouts.what_else_moved(TRAITS, before, before, set(), {}) == ()
     assert all(parameter.name in texts.TRAITS or parameter.name.replace("_", " ") for parameter in PARAMETERS)
 
 
-def test_what_was_asked_for_is_no_news(talking):
+def test_what_was_asked_for_is_no_news(talking, monkeypatch):
+    monkeypatch.setattr(talking, "domain", replace(talking.domain, traits=TRAITS))
     controls = Controls({"smile": 1.0, "age": 2.0}, (Prompt("grey hair and a beard"),), off=frozenset({"age"}))
     asked = readouts.asked_for(talking, controls)
     assert {"smile", "hair_grey", "beard"} <= asked
     assert "age" not in asked
+
+
+def test_a_domain_names_its_own_traits():
+    traits = (Trait("teeth", 0, 1, "fraction", "expression"), Trait("yaw", -40, 40, "degrees", "pose", odd=True))
+    before = torch.tensor([[-1.7, 0.0]])
+    moves = readouts.what_else_moved(traits, before, torch.tensor([[0.0, 2.0]]), set(), {})
+    # A head cannot be seen to turn further than the range goes.
+    assert {(move.label, move.amount) for move in moves} == {
+        ("Teeth", "+50\u00a0%"),
+        (texts.TRAITS["yaw"], "+40\u00b0"),
+    }
 
 
 def test_a_domain_whose_network_reads_the_parameters_says_what_moved(drawn_folder: Path):
@@ -430,6 +445,8 @@ def test_translations_keep_the_blanks_and_know_only_texts_of_the_page():
     known |= set(texts.TRAITS.values())
     known |= {part for method in METHODS.values() for part in (method.label, method.about)}
     known |= {part for row in rows for part in (row.label, row.description, row.unit)}
+    known |= {part for slider in PHOTO_SLIDERS for part in (slider.label, slider.description)}
+    known |= {trait.unit for trait in photo_traits.TRAITS}
     for table in LANGUAGES.values():
         assert set(table) <= known
         for english, other in table.items():

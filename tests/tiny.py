@@ -17,6 +17,7 @@ from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
+from hyperstyle.traits import Trait, plain_traits
 from hyperstyle.weights.files import save_weights
 from hyperstyle.weights.load import (
     DomainModels,
@@ -59,6 +60,8 @@ HYPERNETWORK = HypernetworkConfig(
     shared_inner=4,
 )
 IDENTITY = EmbeddingConfig(trunk=TRUNK, out_dim=8, normalise=True, input_size=INPUT_SIZE)
+TRAITS: tuple[Trait, ...] = ()
+"""What the attribute network reads; nobody knows."""
 ATTRIBUTE_NETWORK = EmbeddingConfig(trunk=TRUNK, out_dim=ATTRIBUTES, normalise=False, input_size=INPUT_SIZE)
 
 JUDGE = EmbeddingConfig(trunk=replace(PAIR_TRUNK, in_channels=3), out_dim=8, normalise=True, input_size=INPUT_SIZE)
@@ -112,6 +115,7 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
         "hypernetwork": plain_config(HYPERNETWORK),
         "identity": plain_config(IDENTITY),
         "attributes": plain_config(ATTRIBUTE_NETWORK),
+        "traits": plain_traits(TRAITS),
         "judge": plain_config(JUDGE),
         "baselines": {part: plain_config(sizes) for part, sizes in BASELINES.items()},
         "ablations": {part: plain_config(sizes) for part, sizes in ABLATIONS.items()},

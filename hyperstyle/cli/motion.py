@@ -207,8 +207,13 @@ def random(
     ],
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same face.")] = 0,
     truncation: Annotated[
-        float, typer.Option("--truncation", help="1 for all variety; smaller for faces nearer to the average.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--truncation",
+            help="1 for all variety; smaller for faces nearer to the average. Left out: what suits the domain.",
+            show_default=False,
+        ),
+    ] = None,
     style: StyleOption = None,
     domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,

@@ -147,6 +147,13 @@ GERMAN: dict[str, str] = {
     texts.MOVED_NOTHING: "sonst hat sich nichts merklich bewegt",
     texts.MOVED_NOTE: "Was sich für ein zweites Netz über das Gewünschte hinaus ändert, als Anteil am Möglichen.",
     texts.MOVED_YEARS: "{moved:+.0f} Jahre",
+    texts.TRAITS["yaw"]: "Drehung des Kopfs",
+    texts.TRAITS["brow_raise"]: "Gehobene Brauen",
+    texts.TRAITS["teeth"]: "Zähne",
+    texts.TRAITS["baldness"]: "Glatze",
+    texts.TRAITS["earrings"]: "Ohrringe",
+    texts.TRAITS["headwear"]: "Kopfbedeckung",
+    texts.TRAITS["light_x"]: "Licht von der Seite",
     texts.TRAITS["skin_warmth"]: "Wärme der Haut",
     texts.TRAITS["eye_colour"]: "Augenfarbe",
     texts.TRAITS["hair_red"]: "Rot im Haar",
@@ -361,7 +368,7 @@ GERMAN: dict[str, str] = {
         "Schließen vergessen; temporäre Dateien werden nach zehn Minuten gelöscht. Nichts wird aufgezeichnet oder "
         "weitergegeben."
     ),
-    # Edits of the built-in domain
+    # Edits of the built-in domains
     "Smile": "Lächeln",
     "From a frown to a broad smile.": "Vom Stirnrunzeln zum breiten Lächeln.",
     "Mouth open": "Mund offen",
@@ -400,6 +407,7 @@ GERMAN: dict[str, str] = {
     "Removes or grows a beard.": "Nimmt den Bart ab oder lässt ihn wachsen.",
     "Moustache": "Schnurrbart",
     "Removes or grows a moustache.": "Nimmt den Schnurrbart ab oder lässt ihn wachsen.",
+    "More or less hair on top of the head.": "Mehr oder weniger Haar oben auf dem Kopf.",
     "Glasses": "Brille",
     "Takes glasses off or puts them on.": "Setzt eine Brille ab oder auf.",
     "Lip colour": "Lippenfarbe",
@@ -408,4 +416,8 @@ GERMAN: dict[str, str] = {
     "Moves the light to the left or right of the picture.": "Rückt das Licht nach links oder rechts im Bild.",
     "degrees": "Grad",
     "years": "Jahre",
+    "eye distances": "Augenabstände",
+    "eye widths": "Augenbreiten",
+    "eye-to-mouth heights": "Höhen von Auge bis Mund",
+    "face heights": "Gesichtshöhen",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.demo import texts
-from hyperstyle.synthetic.parameters import PARAMETERS, from_z
+from hyperstyle.traits import Z_END, Trait
 
 if TYPE_CHECKING:
     from hyperstyle.demo.state import Controls
     from hyperstyle.pipeline import HyperStyle
 
-Z_RANGE = 3.4  # from one end of a parameter to the other, in the scale of `to_z`
 SMALLEST_SHARE = 0.05  # of the range; below it lies what the attribute network itself is unsure about
 MOST_MOVES = 4
 BESIDES = {"background_hue": "background", "background_saturation": "background"} | {
@@ -34,7 +33,7 @@ class Baseline:
 
     Attributes:
         photo: (1, D) identity embedding of the photo; None without an identity network.
-        traits: (1, A) of the rebuilt face, in the scale of `to_z`; None where nothing reads them.
+        traits: (1, A) of the rebuilt face, as the attribute network gives them; None where nothing reads them.
     """
 
     photo: Tensor | None
@@ -100,7 +99,7 @@ def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Contr
     moves = None
     if traits is not None and before.traits is not None:
         labels = {row.name: row.label for row in pipeline.edits}
-        moves = what_else_moved(before.traits, traits, asked_for(pipeline, controls), labels)
+        moves = what_else_moved(pipeline.domain.traits, before.traits, traits, asked_for(pipeline, controls), labels)
     return Readout(likeness, moves)
 
 
@@ -112,31 +111,33 @@ def asked_for(pipeline: HyperStyle, controls: Controls) -> set[str]:
         for prompt in controls.asking:
             words = set(prompt.words.lower().split())
             asked |= {tried.get(prompt.words.strip(), "")}
-            asked |= {parameter.name for parameter in PARAMETERS if set(parameter.name.split("_")) <= words}
+            asked |= {trait.name for trait in pipeline.domain.traits if set(trait.name.split("_")) <= words}
     return asked
 
 
 def what_else_moved(
-    before: Tensor, after: Tensor, asked: Collection[str], labels: Mapping[str, str]
+    traits: Sequence[Trait], before: Tensor, after: Tensor, asked: Collection[str], labels: Mapping[str, str]
 ) -> tuple[Move, ...]:
     """Name the largest movements that nobody asked for.
 
     Args:
-        before: (1, A) in the scale of `to_z`, A being the renderer's parameters.
+        traits: What the columns below mean.
+        before: (1, A) of the rebuilt face, in the scale of `traits.to_z`.
         after: The same for the edited face.
-        asked: Names of parameters to leave out.
-        labels: Names for people, by parameter; others come from `texts`.
+        asked: Names of traits to leave out.
+        labels: Names for people, by trait; others come from `texts`.
     """
-    shares = ((after - before)[0] / Z_RANGE).tolist()
-    old, new = from_z(before), from_z(after)
+    shares = ((after - before)[0] / (2 * Z_END)).tolist()
+    # What lies beyond a trait's range cannot be seen.
+    inside = (after.clamp(-Z_END, Z_END) - before.clamp(-Z_END, Z_END))[0].tolist()
     found: dict[str, Move] = {}
-    for parameter, signed in zip(PARAMETERS, shares, strict=True):
-        name, share = BESIDES.get(parameter.name, parameter.name), abs(signed)
+    for trait, signed, moved in zip(traits, shares, inside, strict=True):
+        name, share = BESIDES.get(trait.name, trait.name), abs(signed)
         if name in asked or share < SMALLEST_SHARE or (name in found and found[name].share >= share):
             continue
         amount = ""  # a colour has no more or less
         if name not in BESIDES.values():
-            amount = _amount(parameter.unit, float(new[parameter.name] - old[parameter.name]), signed)
+            amount = _amount(trait.unit, moved * trait.per_z, signed)
         label = labels.get(name) or texts.TRAITS.get(name) or name.replace("_", " ").capitalize()
         found[name] = Move(label, amount, min(share, 1.0))
     return tuple(sorted(found.values(), key=lambda move: -move.share)[:MOST_MOVES])
@@ -160,6 +161,6 @@ def _embed(pipeline: HyperStyle, picture: Tensor) -> Tensor | None:
 
 def _traits(pipeline: HyperStyle, picture: Tensor) -> Tensor | None:
     network = pipeline.models.attributes
-    if network is None or network.config.out_dim != len(PARAMETERS):
-        return None  # a network for other properties, whose names are not known here
+    if network is None or network.config.out_dim != len(pipeline.domain.traits):
+        return None  # nobody knows what it reads
     return network(metrics.pool_to(picture, network.config.input_size)).cpu()

@@ -153,6 +153,28 @@ MOVED_YEARS = "{moved:+.0f} years"
 MOVED_DEGREES = "{moved:+.0f}\u00b0"
 MOVED_SHARE = "{moved:+.0f}\u00a0%"
 TRAITS = {
+    # Where there is no slider of that name.
+    "yaw": "Turn of the head",
+    "pitch": "Nod",
+    "smile": "Smile",
+    "mouth_open": "Mouth open",
+    "eyes_open": "Eyes open",
+    "brow_raise": "Raised brows",
+    "teeth": "Teeth",
+    "age": "Age",
+    "femininity": "Femininity",
+    "skin_tone": "Skin tone",
+    "face_width": "Face width",
+    "hair_length": "Hair length",
+    "hair_shade": "Hair colour",
+    "hair_grey": "Grey hair",
+    "baldness": "Baldness",
+    "beard": "Beard",
+    "moustache": "Moustache",
+    "glasses": "Glasses",
+    "earrings": "Earrings",
+    "headwear": "Headwear",
+    "light_x": "Light from the side",
     "skin_warmth": "Skin warmth",
     "eye_colour": "Eye colour",
     "hair_red": "Red in the hair",

@@ -21,13 +21,13 @@ from hyperstyle import metrics
 from hyperstyle.device import describe_machine, forget_peak_memory, peak_memory_mb
 from hyperstyle.errors import UsageError
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, batches, held_out_face
-from hyperstyle.evaluation.world import Z_RANGE
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.pipeline import HyperStyle
-from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, to_z
+from hyperstyle.synthetic.parameters import TRAITS, sample_parameters, to_z
 from hyperstyle.synthetic.renderer import render
+from hyperstyle.traits import Z_END, Trait, column
 
 Split = Literal["in-domain", "beyond"]
 SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
@@ -121,6 +121,7 @@ class Comparison:
             known parameters; empty where there are none.
         steps: HyperStyle's quality by metric (N,) after the encoder (0) and after every refinement step; empty where
             HyperStyle is not among the methods.
+        units: By edit: unit of its change.
     """
 
     domain: str
@@ -136,6 +137,7 @@ class Comparison:
     target_features: Tensor = field(default_factory=lambda: torch.zeros(0))
     reader_error: dict[str, float] = field(default_factory=dict)
     steps: list[dict[str, Tensor]] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
     def frechet(self, name: str) -> float | None:
         """Frechet distance of a method's reconstructions from the targets; None for too few pictures."""
@@ -200,7 +202,8 @@ def compare_contenders(
         raise UsageError("There is no face to compare methods on.")
     known, reader = pipeline.judge, pipeline.models.attributes
     if reader_error is None:
-        reader_error = {} if targets is not None or reader is None else read_error(pipeline, FIRST_HELD_OUT_SEED + seed)
+        known_truth = targets is None and reader is not None and pipeline.domain.traits == TRAITS
+        reader_error = read_error(pipeline, FIRST_HELD_OUT_SEED + seed) if known_truth else {}
     return Comparison(
         domain=pipeline.domain.name,
         split=split if targets is None else "photos",
@@ -218,11 +221,15 @@ def compare_contenders(
         target_features=_features(pipeline, faces),
         reader_error=dict(reader_error),
         steps=refinement_curve(pipeline, faces[:STEPPED_FACES], known) if "hyperstyle" in contenders else [],
+        units={trait.name: trait.unit for trait in _edited_traits(pipeline).values()},
     )
 
 
 def read_error(pipeline: HyperStyle, seed: int, n: int = READ_FACES) -> dict[str, float]:
-    """Mean error of the attribute network on held-out pictures of known parameters, by edit, in its unit."""
+    """Mean error of the attribute network on held-out pictures of known parameters, by edit, in its unit.
+
+    For domains that the renderer draws.
+    """
     reader = pipeline.models.attributes
     assert reader is not None  # the caller has looked
     found = []
@@ -234,13 +241,16 @@ def read_error(pipeline: HyperStyle, seed: int, n: int = READ_FACES) -> dict[str
             found.append(reader(metrics.pool_to(picture, reader.config.input_size)).cpu())
         wanted.append(to_z(parameters))
     error = (torch.cat(found) - torch.cat(wanted)).abs().mean(0)
-    names = [row.name for row in pipeline.edits if row.name in EDITS and row.name in BY_NAME]
-    return {name: float(error[PARAMETERS.index(BY_NAME[name])]) * _in_unit(name) for name in names}
+    traits = _edited_traits(pipeline)
+    return {name: float(error[column(TRAITS, name)]) * trait.per_z for name, trait in traits.items()}
 
 
-def _in_unit(name: str) -> float:
-    """What 1 in the scale of `to_z` is in an attribute's unit."""
-    return (BY_NAME[name].high - BY_NAME[name].low) / Z_RANGE
+def _edited_traits(pipeline: HyperStyle) -> dict[str, Trait]:
+    """Those of `EDITS` that the domain has and whose effect somebody reads, by name, in the sliders' order."""
+    if pipeline.models.attributes is None:
+        return {}
+    traits = {trait.name: trait for trait in pipeline.domain.traits if trait.name in EDITS}
+    return {row.name: traits[row.name] for row in pipeline.edits if row.name in traits}
 
 
 def _features(pipeline: HyperStyle, pictures: Sequence[Tensor]) -> Tensor:
@@ -316,9 +326,11 @@ def _measure(
         torch.cat(features),
     )
     faces, inversions = faces[:EDITED_FACES], inversions[:EDITED_FACES]
+    traits = _edited_traits(pipeline)
     for edit in pipeline.edits:
-        if edit.name in EDITS and edit.name in BY_NAME and pipeline.models.attributes is not None:
-            result.curves[edit.name] = _curve(pipeline, edit.name, edit.minimum, edit.maximum, faces, inversions, known)
+        if edit.name in traits:
+            trait = traits[edit.name]
+            result.curves[edit.name] = _curve(pipeline, trait, edit.minimum, edit.maximum, faces, inversions, known)
         if edit.name in result.curves and edit.name in CYCLED_EDITS:
             cycled = inversions[:CYCLED_FACES] if contender.descends else inversions
             strength = CYCLE_SHARE * edit.maximum
@@ -330,7 +342,7 @@ def _measure(
 
 def _curve(
     pipeline: HyperStyle,
-    name: str,
+    trait: Trait,
     low: float,
     high: float,
     faces: Sequence[Tensor],
@@ -340,18 +352,18 @@ def _curve(
     """Achieved change, likeness and leak over the slider's range."""
     reader = pipeline.models.attributes
     assert reader is not None  # the caller has looked
-    column = PARAMETERS.index(BY_NAME[name])
+    place = column(pipeline.domain.traits, trait.name)
     strengths = [share * (high if share > 0 else -low) for share in SHARES]
     changes, likeness, leaks = [], [], []
     with torch.inference_mode():
         for face, inversion in zip(faces, inversions, strict=True):
-            pictures = [pipeline.draw(inversion, {name: strength}) for strength in (0.0, *strengths)]
+            pictures = [pipeline.draw(inversion, {trait.name: strength}) for strength in (0.0, *strengths)]
             drawn = torch.cat(pictures).clamp(-1, 1)
             read = reader(metrics.pool_to(drawn, reader.config.input_size)).cpu()
             moved = read[1:] - read[:1]
-            changes.append(moved[:, column] * _in_unit(name))
-            others = moved.abs() / Z_RANGE
-            others[:, column] = 0
+            changes.append(moved[:, place] * trait.per_z)
+            others = moved.abs() / (2 * Z_END)
+            others[:, place] = 0
             leaks.append(others.sum(1) / (others.shape[1] - 1))
             if known is not None:
                 likeness.append(metrics.identity(known, face.expand_as(drawn[1:]), drawn[1:]).cpu())

@@ -13,7 +13,6 @@ from hyperstyle.evaluation.comparison import EDITED_FACES, Comparison, identity_
 from hyperstyle.evaluation.paper import CELEBA_HQ, orderings, reasons, reported_table
 from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED
-from hyperstyle.synthetic.parameters import BY_NAME
 
 SUMMARY = ("method", "split", "n", "identity", "ms_ssim", "lpips", "l2", "psnr", "seconds", "peak_mb")
 QUALITY = ("identity", "ms_ssim", "lpips", "l2", "psnr")
@@ -55,7 +54,7 @@ def editability_rows(comparison: Comparison) -> list[dict[str, Any]]:
                     {
                         "method": name,
                         "edit": edit,
-                        "unit": BY_NAME[edit].unit,
+                        "unit": comparison.units[edit],
                         "strength": strength,
                         "change": round(float(curve.change[:, column].mean()), 5),
                         "identity": likeness,
@@ -167,7 +166,7 @@ def editability(comparison: Comparison, explain: bool = True) -> list[str]:
     ]
     if comparison.reader_error:
         errors = ", ".join(
-            f"{name} {value:.2g} {BY_NAME[name].unit}" for name, value in comparison.reader_error.items()
+            f"{name} {value:.2g} {comparison.units[name]}" for name, value in comparison.reader_error.items()
         )
         parts.append(
             f"Changes are read by the attribute network, whose own mean error on held-out pictures is: {errors}."
@@ -219,7 +218,7 @@ def _matched_table(comparison: Comparison, edits: Sequence[str]) -> str:
             likeness = show(interval(identity_at(curve, change)), 3) if curve.identity.numel() else ""
             rows.append(
                 [
-                    f"{edit} by {change:.3g} {BY_NAME[edit].unit}",
+                    f"{edit} by {change:.3g} {comparison.units[edit]}",
                     result.label,
                     likeness,
                     f"{float(curve.leak[:, -1].mean()):.1%}",

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hyperstyle.evaluation.comparison import Comparison
-from hyperstyle.synthetic.parameters import BY_NAME
 
 SIZE_IN = (4.2, 3.4)  # of one panel, in inches
 LEGEND_IN = 1.5
@@ -35,7 +34,7 @@ def draw_curves(comparison: Comparison, path: Path) -> bool:
             curve = result.curves[edit]
             line = _line(list(comparison.methods), name)
             panel.plot(curve.change.mean(0), curve.identity.mean(0), label=result.label, **line)
-        panel.set_xlabel(f"{edit}: achieved change ({BY_NAME[edit].unit})")
+        panel.set_xlabel(f"{edit}: achieved change ({comparison.units[edit]})")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("identity of the edited picture")
     handles, labels = panels[0].get_legend_handles_labels()

@@ -21,7 +21,6 @@ from hyperstyle.evaluation.tables import interval, show, table
 from hyperstyle.inversion import METHODS
 from hyperstyle.inversion.optimisation import OptimisationConfig
 from hyperstyle.pipeline import HyperStyle
-from hyperstyle.synthetic.parameters import BY_NAME
 
 PASSES = 10  # as in the paper's table
 WORLD_PICTURES = 64  # per question about the renderer's world; more are for telling methods apart
@@ -221,7 +220,7 @@ def goals(result: Report) -> list[str]:
             change = matched_change(source.methods, edit)
             pair = [identity_at(source.methods[key].curves[edit], change) for key in ("hyperstyle", name)]
             gain = interval(pair[0] - pair[1])
-            what = f"{edit} by {change:.3g} {BY_NAME[edit].unit} keeps at least the identity of {METHODS[name].label}"
+            what = f"{edit} by {change:.3g} {source.units[edit]} keeps at least the identity of {METHODS[name].label}"
             rows.append([what, _yes(gain["mean"] >= 0), show(gain, 3)])
     return [
         table(["goal", "reached", "by how much"], rows),

@@ -26,13 +26,13 @@ from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, select, to_z
 from hyperstyle.synthetic.renderer import render
+from hyperstyle.traits import Z_END
 
 EDIT_FACES = 40  # edits x faces x two inversions is most of the work
 TIMED_FACES = 15
 DETECTED_FACES = 100
 DETECTED_PX = 128  # small faces are the harder ones, and drawn sooner
 MAX_DETECTED_YAW = 30.0  # degrees; further turned faces are a detector's hard cases, not the renderer's fault
-Z_RANGE = 3.4  # `to_z` maps each parameter's range onto [-1.7, 1.7]
 METRICS = ("identity", "perceptual", "l2", "psnr", "ms_ssim")
 
 
@@ -142,8 +142,8 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
         on_refined = torch.cat([_moved(pipeline, pair[1], edit.name, strength) for pair in pairs])
         truth = BY_NAME[edit.name]
         column = PARAMETERS.index(truth)
-        in_unit = (truth.high - truth.low) / Z_RANGE
-        leak = on_refined.mean(0).abs() / Z_RANGE
+        in_unit = truth.as_trait().per_z
+        leak = on_refined.mean(0).abs() / (2 * Z_END)
         leak[column] = 0
         worst = int(leak.argmax())
         rows.append(

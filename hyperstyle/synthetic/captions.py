@@ -6,13 +6,16 @@ values for which it is plainly false and a grey zone between, so training knows 
 
 Left and right are those of the picture: `yaw` above zero turns the face toward the picture's right side, `pitch` above
 zero bows it, and the gaze follows the same signs.
+
+How captions are written from traits is the same for every kind of picture (`training.photo_captions` lists those of
+photographs): functions take the list of traits, and these ones by default.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,8 +27,10 @@ Slot = str
 """Where a phrase goes: "adjective" (before the noun), "noun", "hair" (before "hair"), "with" (after "with"),
 "without" (a whole negative phrase), "doing" (after the noun) or "place" (at the end)."""
 
-# Numbers people see directly, made of several parameters.
-DERIVED: dict[str, Callable[[Parameters], Tensor]] = {
+Derived = Mapping[str, Callable[[Parameters], Tensor]]
+"""Numbers people see directly, made of several values."""
+
+DERIVED: Derived = {
     # Where somebody looks is head and eyes together; 25 degrees of head count as much as the eyes can do.
     "look_x": lambda p: p["yaw"] / 25 + 0.8 * p["gaze_x"],
     # Both count downwards in the picture, as its rows do.
@@ -41,7 +46,7 @@ class Range:
     """A condition on one parameter.
 
     Attributes:
-        name: A parameter's or a derived number's name.
+        name: A value's or a derived number's name.
         low, high: True inside.
         margin: Plainly false farther outside than this; between, neither true nor false.
         turn: Period of an angle (360), or 0 for an ordinary number. `low` may then exceed `high`.
@@ -54,7 +59,7 @@ class Range:
     turn: float = 0.0
 
     def truth(self, value: Tensor) -> Tensor:
-        """Judge every value: 1 true, 0 in between, -1 plainly false, as int8 of the same shape."""
+        """Judge every value: 1 true, 0 in between or unknown (NaN), -1 plainly false, as int8 of the same shape."""
         if self.turn:
             centre, half = self.low + ((self.high - self.low) % self.turn) / 2, ((self.high - self.low) % self.turn) / 2
             outside = ((value - centre + self.turn / 2) % self.turn - self.turn / 2).abs() - half
@@ -395,96 +400,101 @@ class Caption:
 
     Attributes:
         text: Lower-case sentence without a full stop.
-        claims: Indices into `TRAITS`; the sentence fits every portrait for which all of them are true.
+        claims: Indices into the list of traits; the sentence fits every picture of which all of them are true.
     """
 
     text: str
     claims: tuple[int, ...]
 
 
-def trait_truth(parameters: Parameters) -> Tensor:
-    """Judge every trait of every portrait.
+def trait_truth(parameters: Parameters, traits: Sequence[Trait] = TRAITS, derived: Derived = DERIVED) -> Tensor:
+    """Judge every trait of every picture.
 
     Args:
-        parameters: Name -> (B,) tensor.
+        parameters: Name -> (B,) tensor; NaN where unknown.
+        traits: What can be said.
+        derived: Numbers made of several parameters.
 
     Returns:
-        (B, len(TRAITS)) int8: 1 true, 0 in the grey zone, -1 plainly false.
+        (B, len(traits)) int8: 1 true, 0 in the grey zone or unknown, -1 plainly false.
     """
-    values = {**parameters, **{name: rule(parameters) for name, rule in DERIVED.items()}}
+    values = {**parameters, **{name: rule(parameters) for name, rule in derived.items()}}
     columns = []
-    for trait in TRAITS:
+    for trait in traits:
         # Plainly false as soon as one condition is; true only when all are.
         columns.append(torch.stack([c.truth(values[c.name]) for c in trait.conditions]).amin(0))
     return torch.stack(columns, 1)
 
 
-def claims_matrix(written: Sequence[Caption]) -> Tensor:
-    """Mark the traits each caption claims, as (B, len(TRAITS)) float32 of zeros and ones."""
-    matrix = torch.zeros(len(written), len(TRAITS))
+def claims_matrix(written: Sequence[Caption], n_traits: int = len(TRAITS)) -> Tensor:
+    """Mark the traits each caption claims, as (B, n_traits) float32 of zeros and ones."""
+    matrix = torch.zeros(len(written), n_traits)
     for row, caption in enumerate(written):
         matrix[row, list(caption.claims)] = 1.0
     return matrix
 
 
 def fits(written: Sequence[Caption], truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Decide which captions fit which portraits.
+    """Decide which captions fit which pictures.
 
     Args:
         written: C captions.
-        truth: (B, len(TRAITS)) from `trait_truth`.
+        truth: (B, traits) from `trait_truth`.
 
     Returns:
         Two (C, B) bool tensors: all claims true, and at least one claim plainly false. Neither holds in the grey zone.
     """
-    claims = claims_matrix(written)
+    claims = claims_matrix(written, truth.shape[1])
     all_true = claims @ (truth < 1).float().T == 0
     some_false = claims @ (truth < 0).float().T > 0
     return all_true, some_false
 
 
-def write_caption(true_traits: Sequence[int], rng: random.Random) -> Caption:
+def write_caption(true_traits: Sequence[int], rng: random.Random, traits: Sequence[Trait] = TRAITS) -> Caption:
     """Compose one caption from a random few of the traits that hold.
 
     Args:
-        true_traits: Indices into `TRAITS`.
+        true_traits: Indices into `traits`.
         rng: Decides what is mentioned and how.
+        traits: What can be said.
     """
     wanted = rng.choice((1, 1, 1, 2, 2, 3, 3, 4, 5))
     # Weighted sampling without replacement (Efraimidis and Spirakis: the largest u ** (1 / weight) win).
-    ranked = sorted(true_traits, key=lambda index: -(rng.random() ** (1.0 / TRAITS[index].weight)))
+    ranked = sorted(true_traits, key=lambda index: -(rng.random() ** (1.0 / traits[index].weight)))
     chosen: list[int] = []
     subjects: set[str] = set()
     for index in ranked:
-        if TRAITS[index].about not in subjects:
-            subjects.add(TRAITS[index].about)
+        if traits[index].about not in subjects:
+            subjects.add(traits[index].about)
             chosen.append(index)
         if len(chosen) == wanted:
             break
     while True:
-        text = _sentence(chosen, rng)
+        text = _sentence([traits[index] for index in chosen], rng)
         if len(text.split()) <= _MAX_WORDS:
             return Caption(text, tuple(sorted(chosen)))
         chosen.pop()
 
 
-def _sentence(chosen: Sequence[int], rng: random.Random) -> str:
+def _sentence(chosen: Sequence[Trait], rng: random.Random) -> str:
     """Put the chosen traits into one sentence."""
-    said: dict[str, list[str]] = {
-        slot: [] for slot in ("adjective", "noun", "hair", "with", "without", "doing", "place")
-    }
-    for index in chosen:
-        said[TRAITS[index].slot].append(rng.choice(TRAITS[index].phrases))
+    said: dict[str, list[str]] = {slot: [] for slot in ("adjective", "noun", "with", "without", "doing", "place")}
+    hair: list[tuple[int, str]] = []
+    for trait in chosen:
+        phrase = rng.choice(trait.phrases)
+        if trait.slot == "hair":
+            hair.append((_HAIR_SUBJECTS.index(trait.about), phrase))
+        else:
+            said[trait.slot].append(phrase)
     opening = rng.choice(_OPENINGS) if rng.random() < 0.4 else ""
     noun = said["noun"][0] if said["noun"] else rng.choice(("person", "face") if opening else _PLAIN_NOUNS)
     head = " ".join([*said["adjective"], noun])
     if opening or rng.random() < 0.85:  # now and then the bare way people type: "smiling woman with glasses"
         head = f"{'an' if head[0] in 'aeiou' else 'a'} {head}"
     attributes = list(said["with"])
-    if said["hair"]:
+    if hair:
         # "long curly red hair": length, then shape, then colour, as the table lists them.
-        order = sorted(said["hair"], key=_HAIR_ORDER.__getitem__)
-        attributes.append(" ".join([*order, "hair"]))
+        attributes.append(" ".join([*(phrase for _, phrase in sorted(hair)), "hair"]))
     rng.shuffle(attributes)
     tail = list(said["doing"])
     places = []
@@ -506,9 +516,6 @@ def _sentence(chosen: Sequence[int], rng: random.Random) -> str:
 
 _PEOPLE = ("man", "woman", "person", "lady", "guy")
 _HAIR_SUBJECTS = ("hair length", "hair volume", "hair curl", "hair colour")
-_HAIR_ORDER: dict[str, int] = {
-    phrase: _HAIR_SUBJECTS.index(trait.about) for trait in TRAITS if trait.slot == "hair" for phrase in trait.phrases
-}
 
 
 def describe(parameters: Parameters, seed: int, n_per_picture: int = 1) -> list[Caption]:
@@ -525,13 +532,13 @@ def describe(parameters: Parameters, seed: int, n_per_picture: int = 1) -> list[
     return describe_truth(trait_truth(parameters), seed, n_per_picture)
 
 
-def describe_truth(truth: Tensor, seed: int, n_per_picture: int = 1) -> list[Caption]:
-    """Write captions from `trait_truth`'s answer; see `describe`."""
+def describe_truth(truth: Tensor, seed: int, n_per_picture: int = 1, traits: Sequence[Trait] = TRAITS) -> list[Caption]:
+    """Write captions from `trait_truth`'s answer for these traits; see `describe`."""
     rng = random.Random(seed)
     written = []
     for row in truth.tolist():
         holds = [index for index, value in enumerate(row) if value > 0]
-        written += [write_caption(holds, rng) for _ in range(n_per_picture)]
+        written += [write_caption(holds, rng, traits) for _ in range(n_per_picture)]
     return written
 
 
@@ -553,7 +560,7 @@ def prompt_for(trait: Trait, phrase: str | None = None) -> str:
     """Write the shortest sentence that claims one trait.
 
     Args:
-        trait: A row of `TRAITS`.
+        trait: The trait.
         phrase: One of the trait's phrases; default: its first.
     """
     words = trait.phrases[0] if phrase is None else phrase
@@ -573,16 +580,16 @@ def prompt_for(trait: Trait, phrase: str | None = None) -> str:
     return f"a face {words}"
 
 
-def all_prompts() -> dict[str, str]:
+def all_prompts(traits: Sequence[Trait] = TRAITS) -> dict[str, str]:
     """List every sentence that claims exactly one trait, each with that trait's name."""
-    return {prompt_for(trait, phrase): trait.name for trait in TRAITS for phrase in trait.phrases}
+    return {prompt_for(trait, phrase): trait.name for trait in traits for phrase in trait.phrases}
 
 
-def vocabulary_sentences() -> list[str]:
+def vocabulary_sentences(traits: Sequence[Trait] = TRAITS) -> list[str]:
     """List sentences that together hold every word a caption can hold."""
     frames = [opening + "a person" for opening in _OPENINGS] + [f"a {noun}" for noun in _PLAIN_NOUNS]
     joints = ["who has an and, with a on a in front of an in a wearing a"]
-    return [*all_prompts(), *frames, *joints]
+    return [*all_prompts(traits), *frames, *joints]
 
 
 _UNUSED_NAMES = {c.name for t in TRAITS for c in t.conditions} - {p.name for p in PARAMETERS} - set(DERIVED)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hyperstyle.traits import Z_END, Trait
+
 Parameters = dict[str, Tensor]
 """Parameter name -> (B,) float32 tensor in the parameter's own unit."""
 
@@ -40,6 +42,10 @@ class Parameter:
     group: str
     sample: Sampler
     odd: bool = False
+
+    def as_trait(self) -> Trait:
+        """What an attribute network reads of it."""
+        return Trait(self.name, self.low, self.high, self.unit, self.group, self.odd)
 
 
 def _uniform(low: float, high: float) -> Sampler:
@@ -127,6 +133,10 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 BY_NAME: Mapping[str, Parameter] = {p.name: p for p in PARAMETERS}
 
+TRAITS: tuple[Trait, ...] = tuple(p.as_trait() for p in PARAMETERS)
+"""The columns of `to_z`, as every domain that the renderer draws lists them. Of a hue and its saturation, which are one
+point of a colour circle, the columns are its Cartesian coordinates, each over a saturation's whole range."""
+
 IDENTITY_NAMES: tuple[str, ...] = tuple(
     p.name for p in PARAMETERS if p.group in {"identity", "hair"} and p.name not in {"hair_parting"}
 )
@@ -185,18 +195,18 @@ def to_z(p: Parameters) -> Tensor:
     """Parameters as the generator's input.
 
     Returns:
-        (B, Z_DIM) float32, each column scaled to about [-1.7, 1.7], so that a uniform parameter has unit variance.
+        (B, Z_DIM) float32, each column scaled to about [-Z_END, Z_END], so that a uniform parameter has unit variance.
     """
     columns = []
     for q in PARAMETERS:
         if q.name in _CHROMA:
             chroma = p[_CHROMA[q.name]] / BY_NAME[_CHROMA[q.name]].high
-            columns.append(chroma * torch.cos(p[q.name] * (math.pi / 180)) * 1.7)
+            columns.append(chroma * torch.cos(p[q.name] * (math.pi / 180)) * Z_END)
         elif q.name in _CHROMA.values():
             hue = next(h for h, s in _CHROMA.items() if s == q.name)
-            columns.append(p[q.name] / q.high * torch.sin(p[hue] * (math.pi / 180)) * 1.7)
+            columns.append(p[q.name] / q.high * torch.sin(p[hue] * (math.pi / 180)) * Z_END)
         else:
-            columns.append((p[q.name] - (q.low + q.high) / 2) / ((q.high - q.low) / 2) * 1.7)
+            columns.append((p[q.name] - (q.low + q.high) / 2) / ((q.high - q.low) / 2) * Z_END)
     return torch.stack(columns, 1).float()
 
 
@@ -206,7 +216,7 @@ def from_z(z: Tensor) -> Parameters:
     Args:
         z: (B, Z_DIM).
     """
-    column = {q.name: z[:, i] / 1.7 for i, q in enumerate(PARAMETERS)}
+    column = {q.name: z[:, i] / Z_END for i, q in enumerate(PARAMETERS)}
     p: Parameters = {}
     for q in PARAMETERS:
         if q.name in _CHROMA:

@@ -1,8 +1,8 @@
 """Stage `clip`: a small CLIP learns which captions fit which portraits.
 
-Because the portraits' parameters are known, so is the truth about every picture-caption pair of a batch: fitting,
-not fitting, or in a grey zone. The contrastive loss therefore never calls a fitting caption wrong, although most
-captions fit many portraits.
+Because the portraits' parameters are known (or the photographs' labels), so is the truth about every picture-caption
+pair of a batch: fitting, not fitting, or in a grey zone. The contrastive loss therefore never calls a fitting caption
+wrong, although most captions fit many portraits.
 
 Contrast alone learns slowly what is small or rare: after 1000 steps smiles, eyes and the colour of clothes were at
 chance still. As the truth is free here, two linear heads help and are thrown away afterwards: one reads the portrait's
@@ -34,17 +34,15 @@ from hyperstyle.editing.text_model import (
     make_vocabulary,
 )
 from hyperstyle.synthetic.captions import (
-    TRAITS,
     Caption,
     all_prompts,
     claims_matrix,
     fits,
     prompt_for,
-    trait_truth,
     vocabulary_sentences,
     write_caption,
 )
-from hyperstyle.synthetic.parameters import Z_DIM, Parameters, mirror, to_z
+from hyperstyle.training.text_world import DRAWN, TextWorld, Values
 
 TEMPLATES = ("{}", "a photo of {}", "a picture of {}", "a portrait of {}", "an image of {}")
 NEGATIVE_INFINITY = -1e4  # finite, so that a row without any negative gives zero loss and no NaN
@@ -93,7 +91,7 @@ Progress = Callable[[int, int, Mapping[str, float]], None]
 
 def train_clip(
     pictures: Tensor,
-    parameters: Parameters,
+    parameters: Values,
     config: ClipConfig | None = None,
     on_progress: Progress | None = None,
     state: ClipState | None = None,
@@ -102,6 +100,7 @@ def train_clip(
     max_seconds: float | None = None,
     device: torch.device | str = "cpu",
     domain: str = "",
+    world: TextWorld = DRAWN,
 ) -> TextModel:
     """Train a text model from nothing, or go on from a state.
 
@@ -116,6 +115,7 @@ def train_clip(
         max_seconds: Stop after this long in all; the learning rate then follows whichever is further, time or steps.
         device: Where to train.
         domain: Written into the model.
+        world: What the pictures show and captions can say.
 
     Returns:
         The model without channel relevance (stage `relevance` adds it), with held-out numbers in `facts`.
@@ -123,12 +123,14 @@ def train_clip(
     config = ClipConfig() if config is None else config
     pictures = _pool(pictures, config.model.image_size)
     torch.manual_seed(config.seed)
-    vocabulary = make_vocabulary([*vocabulary_sentences(), *(t.format("a face") for t in TEMPLATES)], phrases())
+    vocabulary = make_vocabulary(
+        [*vocabulary_sentences(world.sayings), *(t.format("a face") for t in TEMPLATES)], phrases(world)
+    )
     tokenizer = CompactTokenizer(vocabulary.tokens, config.model.context)
     clip = build_clip(config.model, tokenizer.size).to(device)
     # Channels last makes the small convolutions of the picture tower about a third faster on a CPU.
     clip.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    helpers = Helpers(config.model.embed_dim, len(TRAITS), Z_DIM).to(device)
+    helpers = Helpers(config.model.embed_dim, len(world.sayings), len(world.traits)).to(device)
     networks = nn.ModuleList([clip, helpers])
     decay = [p for p in networks.parameters() if p.ndim >= 2]
     rest = [p for p in networks.parameters() if p.ndim < 2]
@@ -142,13 +144,13 @@ def train_clip(
         networks.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, share = int(state["step"]), float(state["share"])
-    data = _Data.of(pictures, parameters, config)
+    data = _Data.of(pictures, parameters, config, world)
     started, before = time.monotonic(), share
     clip.train()
     while share < 1:
         for group in optimizer.param_groups:
             group["lr"] = config.lr * _schedule(share, config.warmup)
-        loss, shown = _step(clip, helpers, _draw(data, config, step, tokenizer), config, device)
+        loss, shown = _step(clip, helpers, _draw(data, config, step, tokenizer, world), config, device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(networks.parameters(), 1.0)
@@ -167,22 +169,24 @@ def train_clip(
     clip.eval().requires_grad_(False)
     model = TextModel(clip, config.model, vocabulary, TEMPLATES, domain)
     rows = slice(data.n_train, len(pictures))
-    metrics = evaluate_clip(model, pictures[rows], {k: v[rows] for k, v in parameters.items()}, config.seed)
+    metrics = evaluate_clip(model, pictures[rows], {k: v[rows] for k, v in parameters.items()}, config.seed, world)
     model.facts = {**metrics, "steps": step, "batch": config.batch, "seed": config.seed, "pictures": data.n_train}
     return model
 
 
-def phrases() -> dict[str, str]:
+def phrases(world: TextWorld = DRAWN) -> dict[str, str]:
     """Every phrase of the captions with the shortest sentence that says it."""
     result = {}
-    for trait in TRAITS:
+    for trait in world.sayings:
         for phrase in trait.phrases:
             key = f"{phrase} hair" if trait.slot == "hair" else phrase
             result[key] = prompt_for(trait, phrase)
     return result
 
 
-def evaluate_clip(model: TextModel, pictures: Tensor, parameters: Parameters, seed: int = 0) -> dict[str, float]:
+def evaluate_clip(
+    model: TextModel, pictures: Tensor, parameters: Values, seed: int = 0, world: TextWorld = DRAWN
+) -> dict[str, float]:
     """Measure a text model on pictures it has not seen.
 
     Args:
@@ -190,6 +194,7 @@ def evaluate_clip(model: TextModel, pictures: Tensor, parameters: Parameters, se
         pictures: (N, 3, S, S) uint8.
         parameters: Name -> (N,).
         seed: Decides the captions.
+        world: What the pictures show and captions can say.
 
     Returns:
         `retrieval`: of N captions, the share whose most similar picture fits; `chance`: the same for a random picture.
@@ -197,12 +202,12 @@ def evaluate_clip(model: TextModel, pictures: Tensor, parameters: Parameters, se
         does not (area under the ROC curve; 0.5 is guessing). `zero_shot_worst`: the lowest of them.
     """
     features = torch.cat([model.embed_pictures(_to_float(part)) for part in pictures.split(256)]).cpu()
-    truth = trait_truth(parameters)
-    written = [_write(row, random.Random(f"{seed}-{place}")) for place, row in enumerate(truth.tolist())]
+    truth = world.truth(parameters)
+    written = [_write(row, random.Random(f"{seed}-{place}"), world) for place, row in enumerate(truth.tolist())]
     true, _ = fits(written, truth)
     similar = model.embed_texts([caption.text for caption in written]).cpu() @ features.T
     hit = true[torch.arange(len(written)), similar.argmax(1)]
-    areas = zero_shot(model, features, truth)
+    areas = zero_shot(model, features, truth, world)
     values = torch.tensor(list(areas.values()) or [0.5])
     return {
         "retrieval": float(hit.float().mean()),
@@ -212,18 +217,19 @@ def evaluate_clip(model: TextModel, pictures: Tensor, parameters: Parameters, se
     }
 
 
-def zero_shot(model: TextModel, features: Tensor, truth: Tensor) -> dict[str, float]:
+def zero_shot(model: TextModel, features: Tensor, truth: Tensor, world: TextWorld = DRAWN) -> dict[str, float]:
     """Area under the ROC curve of each single-trait prompt, by prompt.
 
     Args:
         model: The model.
         features: (N, embed_dim) of pictures.
-        truth: (N, traits) from `trait_truth`.
+        truth: (N, sayings) from the world.
+        world: What can be said.
     """
     areas = {}
-    by_name = {trait.name: place for place, trait in enumerate(TRAITS)}
+    by_name = {trait.name: place for place, trait in enumerate(world.sayings)}
     neutral = model.embed_prompt("a face").cpu()
-    for prompt, name in all_prompts().items():
+    for prompt, name in all_prompts(world.sayings).items():
         column = truth[:, by_name[name]]
         if int((column > 0).sum()) < 5 or int((column < 0).sum()) < 5:
             continue  # too rare among these pictures to say anything
@@ -270,13 +276,13 @@ class _Data:
     n_train: int
 
     @classmethod
-    def of(cls, pictures: Tensor, parameters: Parameters, config: ClipConfig) -> _Data:
-        other = mirror(parameters) if config.mirror else parameters
+    def of(cls, pictures: Tensor, parameters: Values, config: ClipConfig, world: TextWorld) -> _Data:
+        other = world.mirror(parameters) if config.mirror else parameters
         held_out = min(config.held_out, len(pictures) // 4)
         return cls(
             pictures,
-            (to_z(parameters), to_z(other)),
-            (trait_truth(parameters), trait_truth(other)),
+            (world.columns(parameters), world.columns(other)),
+            (world.truth(parameters), world.truth(other)),
             len(pictures) - held_out,
         )
 
@@ -292,7 +298,7 @@ class _Batch:
     false: Tensor
 
 
-def _draw(data: _Data, config: ClipConfig, step: int, tokenizer: CompactTokenizer) -> _Batch:
+def _draw(data: _Data, config: ClipConfig, step: int, tokenizer: CompactTokenizer, world: TextWorld) -> _Batch:
     """Draw one batch; its random numbers depend on seed and step alone."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     batch = min(config.batch, data.n_train)
@@ -302,14 +308,14 @@ def _draw(data: _Data, config: ClipConfig, step: int, tokenizer: CompactTokenize
     side = int(config.mirror and bool(torch.rand(1, generator=generator) < 0.5))
     truth = data.truth[side][index]
     rng = random.Random(f"{config.seed}-{step}")
-    written = [_write(row, rng) for row in truth.tolist()]
+    written = [_write(row, rng, world) for row in truth.tolist()]
     true, false = fits(written, truth)
     x = _to_float(data.pictures[index])
     if side:
         x = x.flip(3)
     x = _augment(x, config, generator)
     tokens = tokenizer([caption.text for caption in written])
-    return _Batch(x, tokens, data.z[side][index], truth, claims_matrix(written), true, false)
+    return _Batch(x, tokens, data.z[side][index], truth, claims_matrix(written, truth.shape[1]), true, false)
 
 
 def _augment(x: Tensor, config: ClipConfig, generator: torch.Generator) -> Tensor:
@@ -327,8 +333,8 @@ def _augment(x: Tensor, config: ClipConfig, generator: torch.Generator) -> Tenso
     return (torch.cat([torch.lerp(x[:half], soft, amount), x[half:]]) * gain).clamp_(-1, 1)
 
 
-def _write(row: list[int], rng: random.Random) -> Caption:
-    return write_caption([place for place, value in enumerate(row) if value > 0], rng)
+def _write(row: list[int], rng: random.Random, world: TextWorld) -> Caption:
+    return write_caption([place for place, value in enumerate(row) if value > 0], rng, world.sayings)
 
 
 class Helpers(nn.Module):
@@ -337,7 +343,7 @@ class Helpers(nn.Module):
     Args:
         embed_dim: Width of the shared space.
         n_traits: Number of traits.
-        n_parameters: Columns of `to_z`.
+        n_parameters: The attribute network's columns.
     """
 
     def __init__(self, embed_dim: int, n_traits: int, n_parameters: int) -> None:
@@ -348,8 +354,9 @@ class Helpers(nn.Module):
         self.scale = nn.Parameter(torch.tensor(5.0))
 
     def reading_error(self, raw: Tensor, z: Tensor) -> Tensor:
-        """Mean squared error of the parameters read from (B, embed_dim) picture features of any length."""
-        return F.mse_loss(self.read(raw), z)
+        """Mean squared error of the known columns read from (B, embed_dim) picture features of any length."""
+        known = ~z.isnan()
+        return F.mse_loss(self.read(raw)[known], z[known])
 
     def naming_error(self, seen: Tensor, said: Tensor, truth: Tensor, claims: Tensor) -> Tensor:
         """Mean cross-entropy of traits seen and of traits claimed, by directions that both towers share.

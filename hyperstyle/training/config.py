@@ -12,6 +12,7 @@ from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig, layer_table
 from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
+from hyperstyle.synthetic.parameters import TRAITS as DRAWN_TRAITS
 from hyperstyle.synthetic.parameters import Z_DIM
 from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
@@ -24,6 +25,7 @@ from hyperstyle.training.photo_traits import TRAITS
 from hyperstyle.training.photographs import PhotographConfig
 from hyperstyle.training.relevance import RelevanceConfig
 from hyperstyle.training.schedule import LoopConfig
+from hyperstyle.traits import Trait
 
 
 @dataclass(frozen=True)
@@ -282,6 +284,7 @@ class DomainSizes:
         baselines: Encoders that HyperStyle is compared with, by name.
         ablations: Hypernetworks that are compared with each other, by name.
         photographs: For a domain that learns from photographs: the settings of its stages; None for drawn ones.
+        traits: The attribute network's columns, in order.
     """
 
     title: str
@@ -296,6 +299,7 @@ class DomainSizes:
     judge: EmbeddingConfig
     baselines: Mapping[str, Baseline]
     ablations: Mapping[str, HypernetworkConfig]
+    traits: tuple[Trait, ...] = DRAWN_TRAITS
     data: DataConfig = field(default_factory=DataConfig)
     attributes_training: AttributesConfig = field(default_factory=AttributesConfig)
     identity_training: IdentityConfig = field(default_factory=IdentityConfig)
@@ -462,6 +466,7 @@ PHOTOS = DomainSizes(
     baselines={},
     ablations={},
     hypernetwork_training=HypernetworkTraining(passes=3),
+    traits=TRAITS,
     photographs=PhotoTraining(),
 )
 """What the page opens with. Its stages are in `photo_stages`."""
@@ -549,6 +554,7 @@ PHOTOS_SMOKE = replace(
     input_size=16,
     baselines={},
     ablations={},
+    traits=TRAITS,
     photographs=PhotoTraining(
         data=PhotographConfig(size=32),
         attributes=PhotoPerception(batch=4),

@@ -28,26 +28,26 @@ from hyperstyle.editing.interfacegan import (
     fit_boundary,
     project_out,
 )
+from hyperstyle.metrics import face_part
+from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
-from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, to_z
+from hyperstyle.synthetic.parameters import TRAITS, sample_parameters, to_z
+from hyperstyle.traits import Trait, column
 
 Network = Callable[[Tensor], Tensor]
 """(B, 3, S, S) pictures in [-1, 1] to (B, D): the attribute network gives `z`-like columns, the identity network a unit
 vector."""
 
-Z_SCALE = 1.7
-"""`to_z` maps each parameter's range to [-1.7, 1.7]."""
-
 
 @dataclass(frozen=True)
 class Slider:
-    """An edit on offer: which parameter it changes and how the page speaks of it.
+    """An edit on offer: which trait it changes and how the page speaks of it.
 
     Attributes:
-        name: Parameter, and name of the edit.
+        name: Trait, and name of the edit.
         label: On the page.
         description: One line of help, from the negative to the positive end.
-        keep: Parameters that naturally move with it and are not projected out.
+        keep: Traits that naturally move with it and are not projected out.
         limit: Largest strength ever offered.
     """
 
@@ -123,23 +123,26 @@ class Effect:
     """What a vector does per strength 1.
 
     Attributes:
-        effect: Change of its own parameter, in that parameter's unit.
-        leak: Every other parameter's change, in its standard deviations.
+        effect: Change of its own trait, in that trait's unit.
+        leak: Every other trait's change, in its standard deviations.
+        backwards: Share of the faces on which its own trait moves the other way.
     """
 
     effect: float
     leak: dict[str, float]
+    backwards: float = 0.0
 
 
 class Probe:
-    """Renders latents and reads their parameters.
+    """Renders latents and reads their traits.
 
     Args:
         generator: In evaluation mode.
-        attributes: Attribute network, with columns as `to_z`.
+        attributes: Attribute network.
         input_size: Side in pixels of the pictures it reads.
         batch: Pictures at once.
-        identity: Identity network, if there is one; reads pictures of the same size.
+        identity: Identity network, if there is one; of these pictures it gets the part that it reads.
+        resolution: Side in pixels of the pictures drawn; None for the generator's own.
     """
 
     def __init__(
@@ -149,26 +152,77 @@ class Probe:
         input_size: int,
         batch: int = 32,
         identity: Network | None = None,
+        resolution: int | None = None,
     ) -> None:
         self.generator = generator
         self.attributes = attributes
         self.identity = identity
         self.input_size = input_size
         self.batch = batch
+        self.resolution = resolution
         self.device = generator.w_avg.device
 
     @torch.no_grad()
     def read(self, w: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Measure (N, w_dim) latents: (N, Z_DIM) attributes and (N, D) identities, on the CPU."""
+        """Measure (N, w_dim) latents: (N, T) traits as columns and (N, D) identities, on the CPU."""
         seen, faces = [], []
         for part in w.split(self.batch):
             w_plus = repeat_w(part.to(self.device), self.generator.num_ws)
-            picture = self.generator.render(self.generator.to_styles(w_plus)).clamp(-1, 1)
+            styles = self.generator.to_styles(w_plus)
+            picture = self.generator.render(styles, resolution=self.resolution).clamp(-1, 1)
             small = F.adaptive_avg_pool2d(picture, self.input_size)
             seen.append(self.attributes(small).float().cpu())
             if self.identity is not None:
-                faces.append(self.identity(small).float().cpu())
+                faces.append(_identify(self.identity, small).float().cpu())
         return torch.cat(seen), torch.cat(faces) if faces else None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every edit of a domain is made from and measured on.
+
+    Attributes:
+        probe: Renders and reads.
+        traits: The attribute network's columns.
+        centred: (N, w_dim) latents of the domain around their mean.
+        normals: Unit normal of the plane of every trait that has one.
+        held: (M, w_dim) latents to measure on; of other faces.
+        start: What the probe reads of the first `config.n_range` of them.
+        spread: (T,) standard deviation of each column over the domain.
+        config: Settings.
+    """
+
+    probe: Probe
+    traits: Sequence[Trait]
+    centred: Tensor
+    normals: Mapping[str, Tensor]
+    held: Tensor
+    start: tuple[Tensor, Tensor | None]
+    spread: Tensor
+    config: DirectionsConfig
+
+    def scaled(self, normal: Tensor) -> Tensor:
+        """A normal as the vector of strength 1: one standard deviation of the domain's latents along it."""
+        return normal * (self.centred @ normal).std()
+
+    def measure(self, name: str, vector: Tensor) -> Effect:
+        """Measure what a vector does that should move one trait."""
+        return measure(self.probe, self.held, vector, name, self.spread, self.traits)
+
+
+@dataclass(frozen=True)
+class MeasuredVector:
+    """A vector that may become an edit, and what it does.
+
+    Attributes:
+        vector: (w_dim,) of strength 1.
+        effect: What it does.
+        conditions: Traits projected out of it.
+    """
+
+    vector: Tensor
+    effect: Effect
+    conditions: tuple[str, ...] = ()
 
 
 def fit_directions(
@@ -187,7 +241,7 @@ def fit_directions(
 
     Args:
         generator: Trained, in evaluation mode; its `z` is `to_z` of the parameters.
-        attributes: Trained attribute network: (B, 3, input_size, input_size) to (B, Z_DIM).
+        attributes: Trained attribute network: (B, 3, input_size, input_size) to the columns of `to_z`.
         folder: Where manifest and tensor files go.
         config: Settings.
         domain: Name of the domain.
@@ -200,7 +254,7 @@ def fit_directions(
         The rows as written to the manifest.
     """
     config = DirectionsConfig() if config is None else config
-    total = len(PARAMETERS) + len(sliders) + 1
+    total = len(TRAITS) + len(sliders) + 1
 
     def tell(done: int, what: str) -> None:
         if on_progress is not None:
@@ -210,56 +264,28 @@ def fit_directions(
     z = to_z(sample_parameters(config.n_fit, config.seed))
     w = map_all(generator, z)
     boundaries: dict[str, Boundary] = {}
-    # A plane for every parameter, not for the sliders only: an edit should leave the rest alone too.
-    for place, parameter in enumerate(PARAMETERS):
-        tell(place, f"separating {parameter.name}")
-        boundaries[parameter.name] = fit_boundary(w, *extremes(z[:, place], config.share), config.regularisation)
-    normals = {name: boundary.normal for name, boundary in boundaries.items()}
-    centred = w - w.mean(0)
+    # A plane for every trait, not for the sliders only: an edit should leave the rest alone too.
+    for place, trait in enumerate(TRAITS):
+        tell(place, f"separating {trait.name}")
+        boundaries[trait.name] = fit_boundary(w, *extremes(z[:, place], config.share), config.regularisation)
     probe = Probe(generator, attributes, input_size, config.batch, identity)
     held = map_all(generator, to_z(sample_parameters(config.n_measure, config.seed + 10**6)))
-    n_range = config.n_range
-    start_of_range = probe.read(held[:n_range])
-    spread = z.std(0)
+    bench = Bench(
+        probe=probe,
+        traits=TRAITS,
+        centred=w - w.mean(0),
+        normals={name: boundary.normal for name, boundary in boundaries.items()},
+        held=held,
+        start=probe.read(held[: config.n_range]),
+        spread=z.std(0),
+        config=config,
+    )
     rows, vectors = [], {}
     for place, slider in enumerate(sliders):
-        tell(len(PARAMETERS) + place, f"measuring {slider.name}")
-        plain = normals[slider.name] * (centred @ normals[slider.name]).std()
-        before = measure(probe, held, plain, slider.name, spread)
-        chosen = choose_conditions(
-            slider.name, normals, before.leak, keep=slider.keep, threshold=config.condition_above
-        )
-        conditioned, after = None, before
-        if chosen:
-            normal = project_out(normals[slider.name], [normals[key] for key in chosen])
-            conditioned = normal * (centred @ normal).std()
-            after = measure(probe, held, conditioned, slider.name, spread)
-            if leak_per_effect(after, slider.keep) >= leak_per_effect(before, slider.keep):
-                # What seemed to leak was the attribute network's own confusion, or nothing that a plane can hold.
-                conditioned, after, chosen = None, before, ()
-        used = plain if conditioned is None else conditioned
-        minimum, maximum = believable_range(probe, held[:n_range], start_of_range, used, slider, config)
-        parameter = BY_NAME[slider.name]
-        rows.append(
-            EditRow(
-                name=slider.name,
-                label=slider.label,
-                group=parameter.group,
-                unit=parameter.unit,
-                minimum=minimum,
-                maximum=maximum,
-                step=0.1,
-                description=slider.description,
-                effect_per_unit=round(after.effect, 4),
-                leak=_large(after.leak, config.leak_shown),
-                space="w",
-                conditioned_on=chosen,
-                plain_effect_per_unit=round(before.effect, 4),
-                plain_leak=_large(before.leak, config.leak_shown),
-                source=SOURCE,
-            )
-        )
-        vectors[slider.name] = Direction(plain, conditioned)
+        tell(len(TRAITS) + place, f"measuring {slider.name}")
+        plain, conditioned = find_vectors(bench, slider)
+        rows.append(edit_row(bench, slider, plain, conditioned))
+        vectors[slider.name] = Direction(plain.vector, None if conditioned is None else conditioned.vector)
     tell(total - 1, "writing")
     notes = {
         "method": SOURCE,
@@ -273,6 +299,48 @@ def fit_directions(
     return written
 
 
+def find_vectors(bench: Bench, slider: Slider) -> tuple[MeasuredVector, MeasuredVector | None]:
+    """Find the vector of one edit as the plane gives it, and one that leaves more alone, where there is one."""
+    config, normal = bench.config, bench.normals[slider.name]
+    vector = bench.scaled(normal)
+    plain = MeasuredVector(vector, bench.measure(slider.name, vector))
+    chosen = choose_conditions(
+        slider.name, bench.normals, plain.effect.leak, keep=slider.keep, threshold=config.condition_above
+    )
+    if not chosen:
+        return plain, None
+    vector = bench.scaled(project_out(normal, [bench.normals[key] for key in chosen]))
+    conditioned = MeasuredVector(vector, bench.measure(slider.name, vector), chosen)
+    if leak_per_effect(conditioned.effect, slider.keep) >= leak_per_effect(plain.effect, slider.keep):
+        # What seemed to leak was the attribute network's own confusion, or nothing that a plane can hold.
+        return plain, None
+    return plain, conditioned
+
+
+def edit_row(bench: Bench, slider: Slider, plain: MeasuredVector, conditioned: MeasuredVector | None) -> EditRow:
+    """Measure the believable range of an edit, and write its row of the manifest."""
+    used = plain if conditioned is None else conditioned
+    config, trait = bench.config, bench.traits[column(bench.traits, slider.name)]
+    minimum, maximum = believable_range(bench, used.vector, slider)
+    return EditRow(
+        name=slider.name,
+        label=slider.label,
+        group=trait.group,
+        unit=trait.unit,
+        minimum=minimum,
+        maximum=maximum,
+        step=0.1,
+        description=slider.description,
+        effect_per_unit=round(used.effect.effect, 4),
+        leak=_large(used.effect.leak, config.leak_shown),
+        space="w",
+        conditioned_on=used.conditions,
+        plain_effect_per_unit=round(plain.effect.effect, 4),
+        plain_leak=_large(plain.effect.leak, config.leak_shown),
+        source=SOURCE,
+    )
+
+
 @torch.no_grad()
 def map_all(generator: Generator, z: Tensor, truncation_psi: float = 1.0, batch: int = 4096) -> Tensor:
     """Map (N, z_dim) to (N, w_dim) on the CPU."""
@@ -280,23 +348,27 @@ def map_all(generator: Generator, z: Tensor, truncation_psi: float = 1.0, batch:
     return torch.cat([generator.map(part.to(device), truncation_psi).float().cpu() for part in z.split(batch)])
 
 
-def measure(probe: Probe, w: Tensor, vector: Tensor, name: str, spread: Tensor) -> Effect:
+def measure(
+    probe: Probe, w: Tensor, vector: Tensor, name: str, spread: Tensor, traits: Sequence[Trait] = TRAITS
+) -> Effect:
     """Measure a vector's effect from strength -1 to 1.
 
     Args:
         probe: Renders and reads.
         w: (N, w_dim) latents to start from.
         vector: (w_dim,) of strength 1.
-        name: Parameter the vector is meant to change.
-        spread: (Z_DIM,) standard deviation of each column of `to_z` over the domain.
+        name: Trait the vector is meant to change.
+        spread: (T,) standard deviation of each column over the domain.
+        traits: The columns; default: the renderer's parameters.
     """
     up, _ = probe.read(w + vector)
     down, _ = probe.read(w - vector)
-    change = ((up - down) / 2).mean(0)
+    changes = (up - down) / 2
+    change, place = changes.mean(0), column(traits, name)
     in_deviations = change / spread.clamp(min=1e-6)
-    names = [parameter.name for parameter in PARAMETERS]
-    leak = {key: float(value) for key, value in zip(names, in_deviations, strict=True) if key != name}
-    return Effect(float(change[column_of(name)]) * unit_per_z(name), leak)
+    leak = {trait.name: float(value) for trait, value in zip(traits, in_deviations, strict=True) if trait.name != name}
+    backwards = float((changes[:, place] < 0).float().mean())
+    return Effect(float(change[place]) * traits[place].per_z, leak, backwards)
 
 
 def leak_per_effect(effect: Effect, keep: Sequence[str] = ()) -> float:
@@ -305,47 +377,32 @@ def leak_per_effect(effect: Effect, keep: Sequence[str] = ()) -> float:
     return math.sqrt(others) / max(abs(effect.effect), 1e-9)
 
 
-def unit_per_z(name: str) -> float:
-    """Units of a parameter per unit of its `z` column."""
-    parameter = BY_NAME[name]
-    return (parameter.high - parameter.low) / (2 * Z_SCALE)
-
-
-def believable_range(
-    probe: Probe,
-    w: Tensor,
-    start: tuple[Tensor, Tensor | None],
-    vector: Tensor,
-    slider: Slider,
-    config: DirectionsConfig,
-) -> tuple[float, float]:
+def believable_range(bench: Bench, vector: Tensor, slider: Slider) -> tuple[float, float]:
     """Find how far an edit can go in either direction.
 
     A range ends where another step no longer changes the property (it is saturated, for every face at once), or where
     an edit that should keep the person no longer does. At least one step is always offered.
 
     Args:
-        probe: Renders and reads.
-        w: (N, w_dim) latents to start from.
-        start: What the probe reads there.
+        bench: What it is measured on.
         vector: (w_dim,) of strength 1.
         slider: The edit.
-        config: Settings.
 
     Returns:
         Smallest (negative) and largest strength, multiples of `config.grid_step`.
     """
-    column = column_of(slider.name)
-    keeps_person = BY_NAME[slider.name].group not in ("identity", "hair")
+    config, place = bench.config, column(bench.traits, slider.name)
+    keeps_person = bench.traits[place].group not in ("identity", "hair")
+    w, start = bench.held[: config.n_range], bench.start
 
     def read(strength: float) -> tuple[float, float]:
-        values, faces = probe.read(w + strength * vector)
+        values, faces = bench.probe.read(w + strength * vector)
         similar = 1.0
         if keeps_person and faces is not None and start[1] is not None:
             similar = float(F.cosine_similarity(faces, start[1], dim=1).mean())
-        return float(values[:, column].mean()), similar
+        return float(values[:, place].mean()), similar
 
-    at_zero = float(start[0][:, column].mean())
+    at_zero = float(start[0][:, place].mean())
     low, high = (
         find_end(read, at_zero, sign * config.grid_step, slider.limit, config.saturation, config.identity)
         for sign in (-1.0, 1.0)
@@ -388,9 +445,8 @@ def find_end(
     return last
 
 
-def column_of(name: str) -> int:
-    """Column of a parameter in `to_z`."""
-    return next(place for place, parameter in enumerate(PARAMETERS) if parameter.name == name)
+def _identify(network: Network, pictures: Tensor) -> Tensor:
+    return network(face_part(network, pictures) if isinstance(network, EmbeddingNetwork) else pictures)
 
 
 def _large(leak: Mapping[str, float], at_least: float) -> dict[str, float]:

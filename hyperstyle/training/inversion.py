@@ -25,7 +25,7 @@ MOVED_PARAMETERS = 3
 STUBBORN = {"hair_curl": 12.0, "pitch": 4.0}
 """Parameters whose edits offsets weaken most (see docs/results.md) move more often, by these factors."""
 SMALLEST_CHANGE = 0.2
-"""Changes of an attribute below this (`to_z` maps its range onto 3.4) are too small to be compared as shares."""
+"""Changes of an attribute below this (whose range is 2 `traits.Z_END` wide) are too small to be compared as shares."""
 OTHER_CHANGES = 0.25
 """Weight of all differences between the two edits beside what the moved parameters fall short by."""
 

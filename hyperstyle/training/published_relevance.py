@@ -15,6 +15,7 @@ from hyperstyle.domains import Domain
 from hyperstyle.editing.pretrained_text import load_pretrained_text, save_pretrained_text
 from hyperstyle.errors import UsageError, WeightsMissing
 from hyperstyle.published import prepare
+from hyperstyle.training.directions import map_all
 from hyperstyle.training.relevance import Progress, RelevanceConfig, measure_relevance
 from hyperstyle.weights.files import load_weights, strict_load
 from hyperstyle.weights.load import build_generator
@@ -64,10 +65,11 @@ def measure_published(
     model = load_pretrained_text(path, place)
     config = replace(config, picture_px=min(config.picture_px or domain.resolution, domain.resolution))
     z = torch.randn(config.n_statistics, generator.config.z_dim, generator=torch.Generator().manual_seed(config.seed))
+    w = map_all(generator, z, config.truncation_psi)
     checkpoint = path.with_name("relevance.checkpoint.pt")
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    measured = measure_relevance(generator, model, config, on_progress, z=z, checkpoint=checkpoint)
+    measured = measure_relevance(generator, model, config, on_progress, w=w, checkpoint=checkpoint)
     save_pretrained_text(
         path,
         measured.name,

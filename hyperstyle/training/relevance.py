@@ -20,9 +20,10 @@ from hyperstyle.editing.styleclip import TextEditor
 from hyperstyle.editing.text_model import Suggestion, TextModel
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, repeat_w
-from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters, to_z
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
-from hyperstyle.training.directions import Network, column_of, find_end, map_all, unit_per_z
+from hyperstyle.training.directions import Network, find_end
+from hyperstyle.training.text_world import DRAWN, Candidate, TextWorld
+from hyperstyle.traits import Trait, column
 
 Text = TypeVar("Text", TextModel, PretrainedTextModel)
 
@@ -66,62 +67,14 @@ class RelevanceConfig:
     least_effect: float = 0.5
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A prompt worth trying and the parameter it should move.
-
-    Attributes:
-        prompt: The prompt.
-        parameter: The parameter.
-        sign: 1 if the prompt asks for more of it, -1 for less.
-    """
-
-    prompt: str
-    parameter: str
-    sign: int = 1
-
-
-CANDIDATES: tuple[Candidate, ...] = (
-    Candidate("a smiling face", "smile"),
-    Candidate("a sad face", "smile", -1),
-    Candidate("a face with an open mouth", "mouth_open"),
-    Candidate("a face with closed eyes", "eyes_open", -1),
-    Candidate("a face with a beard", "beard"),
-    Candidate("a face with a moustache", "moustache"),
-    Candidate("a face with glasses", "glasses"),
-    Candidate("an old face", "age"),
-    Candidate("a young face", "age", -1),
-    Candidate("a woman", "femininity"),
-    Candidate("a man", "femininity", -1),
-    Candidate("a face with long hair", "hair_length"),
-    Candidate("a face with short hair", "hair_length", -1),
-    Candidate("a face with curly hair", "hair_curl"),
-    Candidate("a face with blond hair", "hair_shade"),
-    Candidate("a face with black hair", "hair_shade", -1),
-    Candidate("a face with red hair", "hair_red"),
-    Candidate("a face with grey hair", "hair_grey"),
-    Candidate("a face with a fringe", "fringe"),
-    Candidate("a face with dark skin", "skin_tone"),
-    Candidate("a face with pale skin", "skin_tone", -1),
-    Candidate("a face with red lipstick", "lip_colour"),
-    Candidate("a face with blue eyes", "eye_colour"),
-    Candidate("a face with thick eyebrows", "brow_thickness"),
-    Candidate("a face with a big nose", "nose_width"),
-    Candidate("a face with a wide face", "face_width"),
-    Candidate("a face with a square jaw", "jaw"),
-    Candidate("a face turned to the left", "yaw", -1),
-    Candidate("a face turned to the right", "yaw"),
-    Candidate("a face lit from the left", "light_x", -1),
-)
-
-
 def measure_relevance(
     generator: Generator,
     model: Text,
     config: RelevanceConfig | None = None,
     on_progress: Progress | None = None,
     *,
-    z: Tensor | None = None,
+    w: Tensor | None = None,
+    world: TextWorld = DRAWN,
     checkpoint: Path | None = None,
 ) -> Text:
     """Measure the relevance of every style channel of the 3 x 3 layers.
@@ -131,7 +84,8 @@ def measure_relevance(
         model: Trained text model, on the generator's device.
         config: Settings.
         on_progress: Told after every batch.
-        z: (N, z_dim) inputs that stand for the generator's pictures; default: `to_z` of the renderer's parameters.
+        w: (N, w_dim) latents that stand for the generator's pictures; default: the world's.
+        world: Where latents come from.
         checkpoint: File that keeps what is measured, layer by layer; if it is there, measuring goes on from it.
 
     Returns:
@@ -142,8 +96,8 @@ def measure_relevance(
     """
     config = RelevanceConfig() if config is None else config
     device = generator.w_avg.device
-    z = to_z(sample_parameters(config.n_statistics, config.seed)) if z is None else z
-    w = map_all(generator, z, config.truncation_psi)
+    if w is None:
+        w = world.latents(generator, config.n_statistics, config.seed, config.truncation_psi)
     layers = relevance_layers(generator, config.max_resolution)
     means, deviations = style_statistics(generator, w, layers)
     base = generator.to_styles(repeat_w(w[: config.n_samples].to(device), generator.num_ws))
@@ -251,7 +205,8 @@ def try_prompts(
     config: RelevanceConfig | None = None,
     *,
     input_size: int = 64,
-    candidates: Sequence[Candidate] = CANDIDATES,
+    candidates: Sequence[Candidate] | None = None,
+    world: TextWorld = DRAWN,
     on_progress: Progress | None = None,
 ) -> TextModel:
     """Try prompts on faces, and keep those that do what they say as suggestions.
@@ -259,10 +214,11 @@ def try_prompts(
     Args:
         generator: The generator.
         model: Text model with relevance.
-        attributes: Attribute network: (B, 3, input_size, input_size) to (B, Z_DIM).
+        attributes: Attribute network: (B, 3, input_size, input_size) to the world's columns.
         config: Settings.
         input_size: What that network reads, in pixels.
-        candidates: Which prompts.
+        candidates: Which prompts; default: the world's.
+        world: Where the faces come from.
         on_progress: Told after every prompt.
 
     Returns:
@@ -270,9 +226,9 @@ def try_prompts(
     """
     config = RelevanceConfig() if config is None else config
     editor = TextEditor(model, generator.layers)
-    parameters = sample_parameters(2000, config.seed + 10**6)
-    spread = to_z(parameters).std(0).clamp(min=1e-6)
-    w = map_all(generator, to_z({name: value[: config.n_measure] for name, value in parameters.items()}))
+    candidates = world.candidates if candidates is None else candidates
+    w, spread = world.faces(generator, config.n_measure, config.seed)
+    spread = spread.clamp(min=1e-6)
     styles = generator.to_styles(repeat_w(w.to(generator.w_avg.device), generator.num_ws))
 
     @torch.no_grad()
@@ -290,7 +246,7 @@ def try_prompts(
     for place, candidate in enumerate(candidates):
         if on_progress is not None:
             on_progress(place, len(candidates), candidate.prompt)
-        suggestion = _try_prompt(candidate, read, at_zero, spread, config)
+        suggestion = _try_prompt(candidate, world.traits, read, at_zero, spread, config)
         if suggestion is not None:
             kept.append(suggestion)
     if on_progress is not None:
@@ -300,18 +256,20 @@ def try_prompts(
 
 def _try_prompt(
     candidate: Candidate,
+    traits: Sequence[Trait],
     read: Callable[[str, float, float], Tensor],
     at_zero: Tensor,
     spread: Tensor,
     config: RelevanceConfig,
 ) -> Suggestion | None:
     """Find the best threshold and the range of one prompt, or None if it does not work."""
-    column = column_of(candidate.parameter)
+    place = column(traits, candidate.parameter)
+    trait = traits[place]
     best, best_score = None, 0.0
     for threshold in config.thresholds:
         change = (read(candidate.prompt, threshold, 2 * config.strength_step) - at_zero) / spread
-        wanted = candidate.sign * float(change[column])
-        others = float(change.square().sum() - change[column].square())
+        wanted = candidate.sign * float(change[place])
+        others = float(change.square().sum() - change[place].square())
         # How much of the whole change is the one that was asked for; tiny changes are noise.
         score = wanted / (others**0.5 + 0.3)
         if score > best_score:
@@ -320,22 +278,22 @@ def _try_prompt(
         return None
 
     def value(strength: float) -> tuple[float, float]:
-        return float(read(candidate.prompt, best, strength)[column]), 1.0
+        return float(read(candidate.prompt, best, strength)[place]), 1.0
 
-    start = float(at_zero[column])
+    start = float(at_zero[place])
     low, high = (
         find_end(value, start, sign * config.strength_step, config.strength_limit, config.saturation, 0.0)
         for sign in (-1.0, 1.0)
     )
     change_at_end = value(high)[0] - start
-    if candidate.sign * change_at_end / float(spread[column]) < config.least_effect:
+    if candidate.sign * change_at_end / float(spread[place]) < config.least_effect:
         return None
     return Suggestion(
         prompt=candidate.prompt,
         minimum=low,
         maximum=high,
         parameter=candidate.parameter,
-        unit=BY_NAME[candidate.parameter].unit,
-        effect_per_unit=round(change_at_end / high * unit_per_z(candidate.parameter), 4),
+        unit=trait.unit,
+        effect_per_unit=round(change_at_end / high * trait.per_z, 4),
         disentanglement=best,
     )

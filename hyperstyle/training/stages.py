@@ -44,6 +44,7 @@ from hyperstyle.training.photo_stages import STAGES as PHOTO_STAGES
 from hyperstyle.training.run import PhotographSource, Run, draw_pictures, start_from
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.training.styles import StyleTask
+from hyperstyle.traits import plain_traits
 from hyperstyle.weights import load as build
 
 log = logging.getLogger(__name__)
@@ -454,6 +455,7 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "hypernetwork": plain_config(sizes.hypernetwork),
         "identity": plain_config(sizes.identity),
         "attributes": plain_config(sizes.attributes),
+        "traits": plain_traits(sizes.traits),
         "judge": plain_config(sizes.judge),
         "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
         "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
