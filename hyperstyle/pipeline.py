@@ -25,9 +25,17 @@ from torch import Tensor
 
 from hyperstyle import metrics, mixing
 from hyperstyle.device import resolve_device, set_threads
-from hyperstyle.domains import Domain, get_domain
+from hyperstyle.domains import Domain, get_domain, ships_edits
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
-from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain, did_you_mean
+from hyperstyle.errors import (
+    NoSuchFace,
+    ShapeMismatch,
+    UnknownEdit,
+    UsageError,
+    WeightsMissing,
+    WrongDomain,
+    did_you_mean,
+)
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
@@ -86,14 +94,29 @@ def load(
 
 
 def list_edits(domain: str | Path = "portraits", weights: str | Path | None = None) -> list[EditRow]:
-    """List the edits a domain offers, without loading its models; `weights` as in `load`."""
+    """List the edits a domain offers, without loading its models; `weights` as in `load`.
+
+    Raises:
+        WeightsMissing: The domain's edits come with the project, and they are not there.
+    """
     directions = _read_directions(prepare(get_domain(domain), weights))
     return list(directions.rows) if directions else []
 
 
 def _read_directions(domain: Domain) -> DirectionEdits | None:
-    """A domain's edits; None when it has no folder of them, as before its directions are trained."""
-    return DirectionEdits(domain.directions) if domain.directions.is_dir() else None
+    """A domain's edits; None when it has no folder of them, as before its directions are trained.
+
+    Raises:
+        WeightsMissing: The domain is one whose edits come with the project, and they are not there.
+    """
+    if domain.directions.is_dir():
+        return DirectionEdits(domain.directions)
+    if ships_edits(domain):
+        raise WeightsMissing(
+            f"The edits of '{domain.name}' are missing from {domain.directions}; install HyperStyle again, or restore "
+            f"that folder from the repository."
+        )
+    return None
 
 
 def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) -> AlignedFace:
