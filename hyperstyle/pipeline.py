@@ -264,6 +264,7 @@ class HyperStyle:
         Raises:
             UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`, or given for a method that has none; or
                 there is no such method in this domain.
+            WeightsMissing: The method's files were not downloaded.
         """
         if method != "hyperstyle":
             if steps is not None:
@@ -287,12 +288,21 @@ class HyperStyle:
 
     @property
     def methods(self) -> list[str]:
-        """Names of the inversion methods for which this domain has the networks."""
-        return [
-            name
-            for name, method in METHODS.items()
-            if not method.needs or (method.needs in self.domain.baselines and self.domain.path(method.needs).exists())
-        ]
+        """Names of the inversion methods for which this domain has the networks and this machine their weights."""
+        return [name for name in METHODS if self._possible(name) and self._ready(name)]
+
+    def _possible(self, method: str) -> bool:
+        """Whether the domain could have this method, with its files there."""
+        row = METHODS[method]
+        models = self.models
+        judged = "lpips" in self.domain.optional or models.lpips is not None or models.attributes is not None
+        return (not row.needs or row.needs in self.domain.baselines) and (not row.descends or judged)
+
+    def _ready(self, method: str) -> bool:
+        """Whether the files of a possible method are there."""
+        row = METHODS[method]
+        judged = self.models.lpips is not None or self.models.attributes is not None
+        return (not row.needs or self.domain.path(row.needs).exists()) and (not row.descends or judged)
 
     def inverter(self, method: str, **options: Any) -> Inverter:
         """Make an inversion method ready for this domain.
@@ -303,9 +313,15 @@ class HyperStyle:
 
         Raises:
             UsageError: There is no such method in this domain.
+            WeightsMissing: There is, but its files were not downloaded.
             WeightsCorrupt: The weights of its encoder are damaged (also `ForeignWeights`).
         """
         if method not in self.methods:
+            if self.domain.published and method in METHODS and self._possible(method):
+                raise WeightsMissing(
+                    f"The method '{method}' needs files that are not there for '{self.domain.name}'; get them with: "
+                    f"python -m hyperstyle download {self.domain.name} --compare"
+                )
             lacks = f" for '{self.domain.name}'" if method in METHODS else ""
             raise UsageError(f"There is no inversion method '{method}'{lacks}; {did_you_mean(method, self.methods)}")
         row = METHODS[method]
