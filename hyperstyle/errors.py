@@ -143,15 +143,15 @@ class PortTaken(HyperStyleError):
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Name the choice nearest to a mistyped word, ready to be put inside a message.
+    """Name the choice nearest to a mistyped word, to end a message with: not even a full stop is put after it.
 
     Returns:
-        `"did you mean 'smile'?"`, or, when nothing is near, `"choose from: age, smile"`; "there is nothing to choose
-        from" when there are no choices.
+        `"did you mean 'smile'?"`, or, when nothing is near, `"choose from: age, smile."`; "there is nothing to choose
+        from." when there are no choices.
     """
     known = list(choices)
     by_lower = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{by_lower[near[0]]}'?"
-    return f"choose from: {', '.join(known)}" if known else "there is nothing to choose from"
+    return f"choose from: {', '.join(known)}." if known else "there is nothing to choose from."
