@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "hyperstyle"
 
-# Unit -> layer, as drawn in the README; what is below 0 is open to all. A unit is a file or folder directly inside the package.
+# Unit -> layer, as drawn in the README; what is below 0 is open to all. A unit is a file or folder of the package.
 LAYERS = {
     "errors": -2,
     **dict.fromkeys(("tensor_file", "traits"), -1),
