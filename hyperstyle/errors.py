@@ -142,6 +142,19 @@ class PortTaken(HyperStyleError):
     """Another program already listens on the wanted port."""
 
 
+def extra_missing(what: str, extra: str) -> ExtraMissing:
+    """Make the error for a feature whose packages are not installed.
+
+    Args:
+        what: The feature, as the beginning of a sentence: "Finding faces".
+        extra: Name of the extra in pyproject.toml.
+    """
+    return ExtraMissing(
+        f"{what} needs packages that are not installed; in the folder of HyperStyle's source, run: "
+        f'pip install ".[{extra}]"'
+    )
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Name the choice nearest to a mistyped word, to end a message with: not even a full stop is put after it.
 
