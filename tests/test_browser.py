@@ -22,6 +22,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
 from gradio.components.base import FormComponent
+from needs_browser import needs_browser
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from test_bad_photos import png_header
@@ -37,6 +38,7 @@ from hyperstyle.pipeline import HyperStyle, load
 from hyperstyle.provenance import SOURCE_TYPES
 
 __all__ = ["close_event_loops"]  # a fixture for every test below
+pytestmark = needs_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
