@@ -33,6 +33,10 @@ def test_nobody_becomes_root_unasked(goal: str):
     assert "chromium" not in commands
 
 
+def test_checks_look_for_dead_code():
+    assert "vulture" in planned("check")
+
+
 def test_system_packages_can_be_asked_for():
     assert "sudo" in planned("system")
     assert "chromium" in planned("system")
