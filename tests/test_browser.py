@@ -786,7 +786,9 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     page = visit(locale="de-DE", ready=GERMAN[texts.READY])
     assert page.evaluate("document.documentElement.lang") == "de"
     upload(page, photos / "one.png")
-    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(re.compile(r"^In [\d.]+ s nachgebaut"))
+    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(
+        re.compile(r"^In [\d.]+ s nachgebaut"), timeout=PATIENCE_MS
+    )
     expect(page.locator("#hs-save-face")).to_have_text(GERMAN[texts.DOWNLOAD_FACE])
     expect(page.locator("#hs-reset")).to_have_text(GERMAN[texts.RESET_ALL])
     expect(page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE])).to_be_visible()
