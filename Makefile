@@ -1,4 +1,5 @@
-# make demo | test | check | format | hooks | clean. Everything happens inside .venv, made on first use.
+# make demo | test | check | format | hooks | clean. Everything happens inside .venv, made on first use; only `make system`
+# asks for more rights. Root, as in a container, also gets the two libraries that the page cannot do without.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,26 +8,25 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 
-# Two system libraries can be missing on a bare Debian or Ubuntu: OpenGL, which MediaPipe's OpenCV links, and a browser.
-define apt_install
-command -v apt-get >/dev/null || { echo "Please install: $(1)"; exit 1; }; \
-sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-$$sudo apt-get update -q && $$sudo apt-get install -yq --no-install-recommends $(1)
-endef
+# What a bare Debian or Ubuntu lacks: OpenGL, which MediaPipe's OpenCV links, and a browser for the page's tests.
+LIBRARIES := libgl1 libglib2.0-0
+install = apt-get update -q && apt-get install -yq --no-install-recommends $(1)
 
-.PHONY: demo test check format hooks chromium clean
+.PHONY: demo test check format hooks system clean
 .DEFAULT_GOAL := demo
 
 demo: $(RUNTIME)
 	$(BIN)/python app.py --host 127.0.0.1 --port 7860
 
-test: $(DEV) chromium
-	$(BIN)/python -m pytest
+# Without a browser the page's own tests are skipped; the summary names them.
+test: $(DEV)
+	$(BIN)/python -m pytest -rs
 
 check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -40,18 +40,20 @@ $(BIN)/python:
 
 $(RUNTIME): requirements.txt | $(BIN)/python
 	$(PIP) install -r requirements.txt
-	@$(BIN)/python -c "import cv2" 2>/dev/null || { $(call apt_install,libgl1 libglib2.0-0); }
+	@$(BIN)/python -c "import cv2" 2>/dev/null || { [ "$$(id -u)" = 0 ] && $(call install,$(LIBRARIES)); } || { \
+		echo "OpenCV cannot be loaded. On Debian and Ubuntu, \`make system\` installs what it needs: $(LIBRARIES)."; exit 1; }
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)
 	$(PIP) install -r requirements-dev.txt
 	@touch $@
 
-# The browser test drives Debian's Chromium; CHROMIUM may name another one.
-chromium:
-	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do \
-		[ -n "$$name" ] && command -v "$$name" >/dev/null && exit 0; \
-	done; $(call apt_install,chromium)
+# Installs system packages, with sudo unless you are root. CHROMIUM may name a browser that is there already.
+system:
+	@command -v apt-get >/dev/null || { echo "Please install by your system's means: $(LIBRARIES) chromium"; exit 1; }
+	@sudo=sudo; [ "$$(id -u)" != 0 ] || sudo=; \
+	$$sudo sh -c '$(call install,$(LIBRARIES))' && \
+	{ $$sudo sh -c '$(call install,chromium)' || $$sudo sh -c '$(call install,chromium-browser)'; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

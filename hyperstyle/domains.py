@@ -137,14 +137,29 @@ class BuiltIn:
 DEFAULT_DOMAIN = "portraits"
 """What the page, the commands and `hyperstyle.load()` use when nothing is said."""
 
-# Directions of built-in domains sit at the repository's root, where people who add one look for them.
+
+def shipped_folder(name: str) -> Path:
+    """Find data that a checkout keeps at its root, where people look for it, and an installation inside the package.
+
+    Args:
+        name: "editing_directions" or "examples".
+    """
+    installed = PACKAGE / name
+    return installed if installed.is_dir() else PACKAGE.parent / name
+
+
 BUILT_IN: dict[str, BuiltIn] = {
-    "portraits": BuiltIn(PACKAGE / "weights" / "portraits", PACKAGE.parent / DIRECTIONS_FOLDER / "portraits"),
-    "photos": BuiltIn(PACKAGE / "weights" / "photos", PACKAGE.parent / DIRECTIONS_FOLDER / "photos"),
+    "photos": BuiltIn(PACKAGE / "weights" / "photos", shipped_folder(DIRECTIONS_FOLDER) / "photos"),
+    "portraits": BuiltIn(PACKAGE / "weights" / "portraits", shipped_folder(DIRECTIONS_FOLDER) / "portraits"),
     "ffhq": BuiltIn(PACKAGE / "weights" / "ffhq"),
     "afhq_wild": BuiltIn(PACKAGE / "weights" / "afhq_wild"),
     "cars": BuiltIn(PACKAGE / "weights" / "cars"),
 }
+
+
+def ships_edits(domain: Domain) -> bool:
+    """Whether the domain's edits come with the project, so that an installation without them is broken."""
+    return any(domain.directions == row.directions for row in BUILT_IN.values())
 
 
 def cache_folder() -> Path:

@@ -142,16 +142,29 @@ class PortTaken(HyperStyleError):
     """Another program already listens on the wanted port."""
 
 
+def extra_missing(what: str, extra: str) -> ExtraMissing:
+    """Make the error for a feature whose packages are not installed.
+
+    Args:
+        what: The feature, as the beginning of a sentence: "Finding faces".
+        extra: Name of the extra in pyproject.toml.
+    """
+    return ExtraMissing(
+        f"{what} needs packages that are not installed; in the folder of HyperStyle's source, run: "
+        f'pip install ".[{extra}]"'
+    )
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Name the choice nearest to a mistyped word, ready to be put inside a message.
+    """Name the choice nearest to a mistyped word, to end a message with: not even a full stop is put after it.
 
     Returns:
-        `"did you mean 'smile'?"`, or, when nothing is near, `"choose from: age, smile"`; "there is nothing to choose
-        from" when there are no choices.
+        `"did you mean 'smile'?"`, or, when nothing is near, `"choose from: age, smile."`; "there is nothing to choose
+        from." when there are no choices.
     """
     known = list(choices)
     by_lower = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{by_lower[near[0]]}'?"
-    return f"choose from: {', '.join(known)}" if known else "there is nothing to choose from"
+    return f"choose from: {', '.join(known)}." if known else "there is nothing to choose from."

@@ -25,9 +25,17 @@ from torch import Tensor
 
 from hyperstyle import metrics, mixing
 from hyperstyle.device import resolve_device, set_threads
-from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain
+from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain, ships_edits
 from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
-from hyperstyle.errors import NoSuchFace, ShapeMismatch, UnknownEdit, UsageError, WrongDomain, did_you_mean
+from hyperstyle.errors import (
+    NoSuchFace,
+    ShapeMismatch,
+    UnknownEdit,
+    UsageError,
+    WeightsMissing,
+    WrongDomain,
+    did_you_mean,
+)
 from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
@@ -86,14 +94,29 @@ def load(
 
 
 def list_edits(domain: str | Path = DEFAULT_DOMAIN, weights: str | Path | None = None) -> list[EditRow]:
-    """List the edits a domain offers, without loading its models; `weights` as in `load`."""
+    """List the edits a domain offers, without loading its models; `weights` as in `load`.
+
+    Raises:
+        WeightsMissing: The domain's edits come with the project, and they are not there.
+    """
     directions = _read_directions(prepare(get_domain(domain), weights))
     return list(directions.rows) if directions else []
 
 
 def _read_directions(domain: Domain) -> DirectionEdits | None:
-    """A domain's edits; None when it has no folder of them, as before its directions are trained."""
-    return DirectionEdits(domain.directions) if domain.directions.is_dir() else None
+    """A domain's edits; None when it has no folder of them, as before its directions are trained.
+
+    Raises:
+        WeightsMissing: The domain is one whose edits come with the project, and they are not there.
+    """
+    if domain.directions.is_dir():
+        return DirectionEdits(domain.directions)
+    if ships_edits(domain):
+        raise WeightsMissing(
+            f"The edits of '{domain.name}' are missing from {domain.directions}; install HyperStyle again, or restore "
+            f"that folder from the repository."
+        )
+    return None
 
 
 def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) -> AlignedFace:
@@ -241,6 +264,7 @@ class HyperStyle:
         Raises:
             UsageError: `steps` is not a whole number from 0 to `MAX_STEPS`, or given for a method that has none; or
                 there is no such method in this domain.
+            WeightsMissing: The method's files were not downloaded.
         """
         if method != "hyperstyle":
             if steps is not None:
@@ -264,12 +288,21 @@ class HyperStyle:
 
     @property
     def methods(self) -> list[str]:
-        """Names of the inversion methods for which this domain has the networks."""
-        return [
-            name
-            for name, method in METHODS.items()
-            if not method.needs or (method.needs in self.domain.baselines and self.domain.path(method.needs).exists())
-        ]
+        """Names of the inversion methods for which this domain has the networks and this machine their weights."""
+        return [name for name in METHODS if self._possible(name) and self._ready(name)]
+
+    def _possible(self, method: str) -> bool:
+        """Whether the domain could have this method, with its files there."""
+        row = METHODS[method]
+        models = self.models
+        judged = "lpips" in self.domain.optional or models.lpips is not None or models.attributes is not None
+        return (not row.needs or row.needs in self.domain.baselines) and (not row.descends or judged)
+
+    def _ready(self, method: str) -> bool:
+        """Whether the files of a possible method are there."""
+        row = METHODS[method]
+        judged = self.models.lpips is not None or self.models.attributes is not None
+        return (not row.needs or self.domain.path(row.needs).exists()) and (not row.descends or judged)
 
     def inverter(self, method: str, **options: Any) -> Inverter:
         """Make an inversion method ready for this domain.
@@ -280,9 +313,15 @@ class HyperStyle:
 
         Raises:
             UsageError: There is no such method in this domain.
+            WeightsMissing: There is, but its files were not downloaded.
             WeightsCorrupt: The weights of its encoder are damaged (also `ForeignWeights`).
         """
         if method not in self.methods:
+            if self.domain.published and method in METHODS and self._possible(method):
+                raise WeightsMissing(
+                    f"The method '{method}' needs files that are not there for '{self.domain.name}'; get them with: "
+                    f"python -m hyperstyle download {self.domain.name} --compare"
+                )
             lacks = f" for '{self.domain.name}'" if method in METHODS else ""
             raise UsageError(f"There is no inversion method '{method}'{lacks}; {did_you_mean(method, self.methods)}")
         row = METHODS[method]

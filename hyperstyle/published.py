@@ -22,18 +22,19 @@ from hyperstyle.domains import DIRECTIONS_FOLDER, Domain
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.editing.pretrained_text import default_templates, save_pretrained_text
-from hyperstyle.errors import CannotWrite, UsageError, WeightsMissing
+from hyperstyle.errors import CannotWrite, ForeignWeights, UsageError, WeightsMissing
 from hyperstyle.models.config import build_config
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
 from hyperstyle.models.layer_table import GeneratorConfig
+from hyperstyle.models.style_encoders import StyleEncoderConfig
 from hyperstyle.models.w_encoder import WEncoderConfig
 from hyperstyle.weights.convert.directions_file import convert_ganspace, convert_interfacegan
-from hyperstyle.weights.convert.encoder_files import convert_w_encoder
+from hyperstyle.weights.convert.encoder_files import convert_style_encoder, convert_w_encoder
 from hyperstyle.weights.convert.hyperstyle_file import convert_hyperstyle
 from hyperstyle.weights.convert.kinds import refuse
 from hyperstyle.weights.convert.reading import read_checkpoint, tensors_in
-from hyperstyle.weights.convert.recognition_file import convert_recognition
+from hyperstyle.weights.convert.recognition_file import convert_lpips, convert_recognition
 from hyperstyle.weights.convert.styleclip_file import convert_relevance, convert_statistics, edited_layers
 from hyperstyle.weights.download import LOCAL_FOLDER_VARIABLE, default_folder, locate
 from hyperstyle.weights.files import save_weights
@@ -53,6 +54,9 @@ PROMPTS = (
     "a face with curly hair",
     "a surprised face",
 )
+
+# Part of a published file -> the name in `Domain.baselines`, which is also that of the inversion method.
+BASELINES = {"psp": "psp", "e4e": "e4e", "restyle": "restyle-e4e"}
 
 _Files = Mapping[str, tuple[str, Path]]
 """File name -> what it supplies, and where it lies."""
@@ -286,6 +290,30 @@ def _convert_identity(domain: Domain, files: _Files, target: Path) -> None:
         _write(domain, target, "identity", convert_recognition(path, config), path)
 
 
+def _convert_lpips(domain: Domain, files: _Files, target: Path) -> None:
+    """LPIPS, once both of its files are there."""
+    by_part = dict(files.values())
+    if {"lpips_features", "lpips_weights"} <= set(by_part):
+        weights = by_part["lpips_weights"]
+        _write(domain, target, "lpips", convert_lpips(by_part["lpips_features"], weights), weights)
+
+
+def _convert_baselines(domain: Domain, files: _Files, target: Path) -> None:
+    """Encoders that HyperStyle is compared with; those of which the domain's row says nothing are left out."""
+    for part, path in files.values():
+        name = BASELINES[part]
+        if name not in domain.baselines:
+            continue
+        wanted = build_config(StyleEncoderConfig, domain.baselines[name], f"encoder '{name}'")
+        config, tensors = convert_style_encoder(path)
+        if config != wanted:
+            raise ForeignWeights(
+                f"The file {path} is another encoder than '{name}' of '{domain.name}': it has {config.num_ws} rows and "
+                f"is built differently; get the right one with: python -m hyperstyle download {domain.name} --compare"
+            )
+        _write(domain, target, name, tensors, path)
+
+
 def _convert_edits(domain: Domain, files: _Files, target: Path) -> None:
     """Directions and components: one manifest row per edit whose file is there."""
     num_ws = GeneratorConfig.from_dict(domain.generator).num_ws
@@ -345,13 +373,17 @@ def _convert_text(domain: Domain, files: _Files, target: Path) -> None:
 def _write(domain: Domain, target: Path, part: str, tensors: Mapping[str, Tensor], source: Path) -> None:
     """Write one part in half precision, with what is known about where it comes from."""
     record = {"part": part, "source": source.name, "licence": domain.licence, "converter": str(VERSION)}
-    save_weights(target / domain.files[part], tensors, record)
+    path = replace(domain, weights=target).path(part)
+    path.parent.mkdir(exist_ok=True)
+    save_weights(path, tensors, record)
 
 
 _GROUPS: Mapping[tuple[str, ...], Callable[[Domain, _Files, Path], None]] = {
     ("hyperstyle",): _convert_checkpoint,
     ("w_encoder",): _convert_w_encoder,
     ("identity_metric",): _convert_identity,
+    ("lpips_features", "lpips_weights"): _convert_lpips,
+    tuple(BASELINES): _convert_baselines,
     ("direction", "ganspace"): _convert_edits,
     ("text_model", "style_relevance", "style_statistics", "prompt_templates"): _convert_text,
 }

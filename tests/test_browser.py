@@ -22,6 +22,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
 from gradio.components.base import FormComponent
+from needs_browser import needs_browser
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from test_bad_photos import png_header
@@ -37,6 +38,7 @@ from hyperstyle.pipeline import HyperStyle, load
 from hyperstyle.provenance import SOURCE_TYPES
 
 __all__ = ["close_event_loops"]  # a fixture for every test below
+pytestmark = needs_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
@@ -784,7 +786,9 @@ def test_the_page_speaks_german(visit, photos, pipeline):
     page = visit(locale="de-DE", ready=GERMAN[texts.READY])
     assert page.evaluate("document.documentElement.lang") == "de"
     upload(page, photos / "one.png")
-    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(re.compile(r"^In [\d.]+ s nachgebaut"))
+    expect(page.locator(".hs-status[data-kind=done]")).to_have_text(
+        re.compile(r"^In [\d.]+ s nachgebaut"), timeout=PATIENCE_MS
+    )
     expect(page.locator("#hs-save-face")).to_have_text(GERMAN[texts.DOWNLOAD_FACE])
     expect(page.locator("#hs-reset")).to_have_text(GERMAN[texts.RESET_ALL])
     expect(page.get_by_role("tab", name=GERMAN[texts.TAB_COMPARE])).to_be_visible()

@@ -7,10 +7,12 @@ import io
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import gradio as gr
@@ -21,7 +23,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image, ImageChops
 
 from hyperstyle.demo import create_demo, launch, ports, texts
+from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.handlers import Change, Handlers
+from hyperstyle.demo.languages import LANGUAGES
+from hyperstyle.demo.layout import EXAMPLES
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, Prompt, read_controls
@@ -459,6 +464,21 @@ def test_privacy_switches_and_one_endpoint_per_verb(tiny):
         assert demo.share is False
         named = set(Client(address, verbose=False).view_api(return_format="dict")["named_endpoints"])
     assert named == {"/align", "/invert", "/edit", "/compare", "/animate"}
+
+
+def test_the_page_is_small_and_carries_each_translation_once(talking):
+    with served(talking, EXAMPLES) as (address, _):
+        sent = urllib.request.urlopen(address).read()
+    assert len(sent) < 350_000
+    config = json.loads(re.search(rb"window\.gradio_config = (\{.*?\});</script>", sent, re.S)[1])
+    components = json.dumps(config["components"], ensure_ascii=False)
+    asked = set(re.findall(r"__i18n__\{.*?key\W+(.*?)\\\"\}", components)) & set(GERMAN)
+    assert asked
+    assert set(config["i18n_translations"]["de"]) == asked
+    tables = json.loads(re.search(r"hsLanguages = (\{.*\});", config["head"])[1])
+    assert tables == LANGUAGES
+    for text in GERMAN.values():
+        assert len(text) < 40 or text not in components
 
 
 def test_examples_are_offered(tiny, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hyperstyle import device
-from hyperstyle.errors import DeviceMissing, did_you_mean
+from hyperstyle.errors import DeviceMissing
 
 
 @pytest.fixture
@@ -66,10 +66,3 @@ def test_the_machine_is_described():
     described = device.describe_machine(torch.device("cpu"))
     assert described["threads"] == torch.get_num_threads()
     assert torch.__version__.startswith(described["torch"])
-
-
-def test_did_you_mean():
-    assert did_you_mean("smlie", ["age", "smile"]) == "did you mean 'smile'?"
-    assert did_you_mean("SMILE", ["age", "smile"]) == "did you mean 'smile'?"
-    assert did_you_mean("xyz", ["age", "smile"]) == "choose from: age, smile"
-    assert did_you_mean("xyz", []) == "there is nothing to choose from"

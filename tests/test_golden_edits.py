@@ -12,10 +12,11 @@ import pytest
 import torch
 from golden import fill
 from golden_tools import SALT, array, case
+from torch import Tensor
 
 from hyperstyle.editing.styleclip import global_direction
 from hyperstyle.models.layer_table import layer_table, published_generator
-from hyperstyle.weights.convert.directions_file import convert_ganspace, convert_interfacegan
+from hyperstyle.weights.convert.directions_file import Components, convert_ganspace, convert_interfacegan
 from hyperstyle.weights.convert.styleclip_file import convert_statistics, edited_layers
 from hyperstyle.weights.download import default_folder
 
@@ -36,12 +37,19 @@ def unit(rows: torch.Tensor) -> torch.Tensor:
     return (rows.double() / rows.double().norm(dim=-1, keepdim=True)).float()
 
 
+def shift_to(components: Components, w_plus: Tensor, index: int, start: int, end: int, strength: float) -> Tensor:
+    """What the published edits add: they do not go a way along a component, they go to a place on it."""
+    at = (w_plus[:, 0] - components.mean) @ components.comp[index] / components.std[index]
+    vector = components.direction(index, start, end, w_plus.shape[1])
+    return (strength - at)[:, None, None] * vector
+
+
 def test_ganspace():
     data, meta = case("ganspace")
     components = convert_ganspace(official("cars_pca.pt"))
     latent = array("ganspace.latent", (16, 512))[None]
     for number, (index, start, end, strength) in enumerate(meta["directions"]):
-        shift = components.shift_to(latent, index, start, end, strength)
+        shift = shift_to(components, latent, index, start, end, strength)
         fill.compare(data, f"delta.{number}", shift[0, start : start + 1].numpy())
         assert not bool(shift[0, end:].any())
 

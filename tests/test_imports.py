@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "hyperstyle"
 
-# Unit -> layer, as drawn in the README. A unit is a file or folder directly inside the package.
+# Unit -> layer, as drawn in the README; what is below 0 is open to all. A unit is a file or folder of the package.
 LAYERS = {
     "errors": -2,
     **dict.fromkeys(("tensor_file", "traits"), -1),
@@ -90,6 +91,18 @@ def test_every_unit_has_a_layer():
         folder.name for folder in PACKAGE.iterdir() if any(folder.rglob("*.py"))
     }
     assert units - {"__init__"} <= set(LAYERS)
+
+
+def test_readme_draws_these_layers():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("Imports point down this list")[1]
+    block = text.split("```")[1]
+    drawn, names = {}, r"(\w+)(?:\.py|/)"
+    for line in block.strip().splitlines():
+        level, units = line.split(maxsplit=1)
+        drawn |= dict.fromkeys(re.findall(names, units.split("(")[0]), int(level))
+    assert drawn == {unit: layer for unit, layer in LAYERS.items() if layer >= 0}
+    open_to_all = re.findall(names, block.split("(")[1])
+    assert set(open_to_all) == {unit for unit, layer in LAYERS.items() if layer < 0}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

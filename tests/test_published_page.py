@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from demo_tools import astronaut
+from needs_browser import needs_browser
 from PIL import Image
 from playwright.sync_api import Page, expect
 from test_browser import drag, picture, upload
@@ -22,6 +23,8 @@ from test_browser import drag, picture, upload
 from hyperstyle.demo import texts
 from hyperstyle.demo.browser import open_browser
 from hyperstyle.published import EDITS
+
+pytestmark = needs_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_MS = 300_000  # five steps at 1024 px, on a machine that may be busy

@@ -149,7 +149,7 @@ def test_a_moved_head_is_warned_about(drawn) -> None:
 
 def test_names_are_checked(face) -> None:
     assert check_regions(["mouth", "background", "mouth"]) == ("background", "mouth")
-    with pytest.raises(UsageError, match="did you mean 'mouth'"):
+    with pytest.raises(UsageError, match=r"did you mean 'mouth'\?$"):
         check_regions(["mouht"])
     with pytest.raises(UsageError, match="feather of a region"):
         lock_regions(face, face.picture, ["mouth"], feather=0.5)

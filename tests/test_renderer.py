@@ -12,7 +12,7 @@ from hyperstyle.alignment import align_faces
 from hyperstyle.errors import NoFaceFound
 from hyperstyle.images import to_photo
 from hyperstyle.synthetic import geometry
-from hyperstyle.synthetic.details import no_details, sample_details
+from hyperstyle.synthetic.details import Details, sample_details
 from hyperstyle.synthetic.parameters import PARAMETERS, mirror, neutral_parameters, sample_parameters, select
 from hyperstyle.synthetic.photos import Person, photograph
 from hyperstyle.synthetic.renderer import render, render_figure
@@ -63,6 +63,14 @@ def test_mirrored_parameters_give_the_mirrored_picture() -> None:
     assert float((render(mirror(p), SIZE) - render(p, SIZE).flip(3)).abs().mean()) < 0.06
 
 
+DETAILS = ("freckles", "moles", "scar", "paint", "earrings", "hat", "cloth_pattern", "background_pattern")
+
+
+def no_details(n: int) -> Details:
+    """Details that are all absent, to switch on one by one."""
+    return sample_details(n, 0) | {name: torch.zeros(n) for name in DETAILS}
+
+
 def test_details_are_separate() -> None:
     """No detail leaves the portrait alone; every kind of detail shows on some portrait."""
     p = sample_parameters(6, 30)
@@ -70,9 +78,8 @@ def test_details_are_separate() -> None:
     # What is absent must not even change rounding by more than the mask's own arithmetic.
     assert torch.allclose(render(p, SIZE, details=no_details(6)), plain, atol=1e-3)
     chosen = sample_details(6, 1)
-    kinds = ("freckles", "moles", "scar", "paint", "earrings", "hat", "cloth_pattern", "background_pattern")
-    for kind in kinds:
-        one = no_details(6) | {k: v for k, v in chosen.items() if k != kind and k not in kinds}
+    for kind in DETAILS:
+        one = no_details(6) | {k: v for k, v in chosen.items() if k not in DETAILS}
         one[kind] = torch.ones(6)
         assert float((render(p, SIZE, details=one) - plain).abs().amax((1, 2, 3)).max()) > 0.15, kind
 

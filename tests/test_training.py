@@ -115,7 +115,7 @@ def test_a_style_keeps_latents_and_draws_without_mirroring(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("stage", "name", "part"),
     [
-        ("style", None, "choose from: line, clay"),
+        ("style", None, r"choose from: line, clay\.$"),
         ("style", "lime", "did you mean 'line'"),
         ("data", "line", "no --name"),
     ],

@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hyperstyle.errors import extra_missing
+
 Points = NDArray[np.float64]
 
 # Six contour points per eye in dlib's order (outer or inner corner, two above, corner, two below), so that eye centres
@@ -248,7 +250,10 @@ class _Networks:
         with warnings.catch_warnings():
             # MediaPipe's own dependencies warn about themselves while they are imported; none of it is about us.
             warnings.simplefilter("ignore")
-            from mediapipe.python.solutions import face_detection, face_mesh
+            try:
+                from mediapipe.python.solutions import face_detection, face_mesh
+            except ModuleNotFoundError:
+                raise extra_missing("Finding faces in photos", "align") from None
         self._detector = face_detection.FaceDetection(model_selection=1, min_detection_confidence=DETECTOR_CONFIDENCE)
         self._mesh = face_mesh.FaceMesh(
             static_image_mode=True, max_num_faces=2, refine_landmarks=True, min_detection_confidence=MESH_CONFIDENCE

@@ -73,9 +73,9 @@ class PasteOptions:
             UsageError: An unknown name, or a number out of range.
         """
         if self.shape not in SHAPES:
-            raise UsageError(f"There is no mask '{self.shape}'; {did_you_mean(self.shape, SHAPES)}.")
+            raise UsageError(f"There is no mask '{self.shape}'; {did_you_mean(self.shape, SHAPES)}")
         if self.blend not in BLENDS:
-            raise UsageError(f"There is no blending '{self.blend}'; {did_you_mean(self.blend, BLENDS)}.")
+            raise UsageError(f"There is no blending '{self.blend}'; {did_you_mean(self.blend, BLENDS)}")
         if not 0 <= self.feather <= MAX_FEATHER:
             raise UsageError(f"The feather must lie between 0 and {MAX_FEATHER:g} of the crop, not {self.feather:g}.")
         if not 0 <= self.colour_match <= 1:

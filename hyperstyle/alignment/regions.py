@@ -87,7 +87,7 @@ def check_regions(names: Iterable[str]) -> tuple[str, ...]:
     asked = list(names)
     for name in asked:
         if name not in REGIONS:
-            raise UsageError(f"There is no region '{name}' to keep; {did_you_mean(name, REGIONS)}.")
+            raise UsageError(f"There is no region '{name}' to keep; {did_you_mean(name, REGIONS)}")
     return tuple(name for name in REGIONS if name in asked)
 
 

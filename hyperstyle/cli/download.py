@@ -41,8 +41,8 @@ def download(
         typer.Argument(help=f"One of: {', '.join(each.name for each in SETS)}.", metavar="NAME", show_default=False),
     ],
     text: Annotated[bool, typer.Option("--text", help="Also what edits by text need.")] = False,
-    metrics: Annotated[bool, typer.Option("--metrics", help="Also what measuring identity needs.")] = False,
-    compare: Annotated[bool, typer.Option("--compare", help="Also other encoders and the bare generator.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Also what measuring identity and LPIPS needs.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Also what other inversion methods need.")] = False,
     weights: Annotated[
         Path | None,
         typer.Option(

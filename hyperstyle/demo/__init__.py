@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from hyperstyle.errors import extra_missing
+
 if TYPE_CHECKING:
     from hyperstyle.demo.first_start import get_weights
     from hyperstyle.demo.layout import create_demo
@@ -27,4 +29,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module 'hyperstyle.demo' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("gradio"):
+            raise extra_missing("The page", "demo") from None
+        raise

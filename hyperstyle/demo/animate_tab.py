@@ -10,7 +10,6 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.animating import Animator, News, read_wish
-from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.widgets import read_static, script
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ class AnimateTab:
                     apply_default_css=False,
                     elem_id="hs-movie",
                     words={name: getattr(texts, name) for name in MOVIE_TEXTS},
-                    languages=LANGUAGES,
                 )
         # The form asks for the size while it is filled in; the movie's own events wait in a queue of their own.
         self.form.input(self._plan, self.form, self.movie, queue=False, trigger_mode="always_last", **private)
@@ -73,7 +71,6 @@ class AnimateTab:
             seconds={"minimum": 0.5, "maximum": MOST_SECONDS, "step": 0.5},
             speeds=SPEEDS,
             words={name: getattr(texts, name) for name in FORM_TEXTS},
-            languages=LANGUAGES,
         )
 
     def _plan(self, value: Any, request: gr.Request) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.beginnings import MAX_SEED, MAX_TRUNCATION, Beginnings, Settings, read_settings
-from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.widgets import script
 from hyperstyle.mixing import GROUPS
 
@@ -37,7 +36,6 @@ class BeginningsForm:
             groups=[[name, texts.MIX_GROUPS[name]] for name in GROUPS],
             start={"truncation": Settings().truncation, "share": Settings().share},
             words={name: getattr(texts, name) for name in FORM_TEXTS},
-            languages=LANGUAGES,
         )
         # Pressed by the fold's own button, which stands among what belongs to it.
         self.upload = gr.UploadButton(file_types=["image"], visible="hidden", elem_id="hs-mix-upload", type="filepath")

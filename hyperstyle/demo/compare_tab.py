@@ -10,7 +10,7 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import Card, Comparer, read_asked
-from hyperstyle.demo.languages import LANGUAGES, tr
+from hyperstyle.demo.languages import tr
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.widgets import script
 from hyperstyle.inversion import METHODS
@@ -43,7 +43,6 @@ class CompareTab:
                 elem_id="hs-compare-result",
                 states=texts.CARD_STATES,
                 words={"COMPARE_READY": texts.COMPARE_READY},
-                languages=LANGUAGES,
             )
         working: dict[str, Any] = {"concurrency_id": "compare", "concurrency_limit": 1}
         self.form.submit(self._compare, self.form, self.result, **working, **private)
@@ -65,7 +64,6 @@ class CompareTab:
             start=[name for name in START if name in pipeline.methods],
             edits=[{"name": row.name, "label": row.label} for row in pipeline.edits],
             words={name: getattr(texts, name) for name in COMPARE_TEXTS},
-            languages=LANGUAGES,
         )
 
     def _compare(self, value: Any, request: gr.Request) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,6 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.contact_sheet import APART
-from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.state import MAX_PROMPTS, MAX_STEPS, Controls, write_controls
 from hyperstyle.demo.widgets import script
 
@@ -59,7 +58,6 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None,
         styles=[["", texts.STYLES[""]], *([name, texts.STYLES.get(name, name.capitalize())] for name in styles)],
         still=STILL_MS,
         words={name: getattr(texts, name) for name in PANEL_TEXTS},
-        languages=LANGUAGES,
     )
 
 

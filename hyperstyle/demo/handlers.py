@@ -194,11 +194,6 @@ class Handlers:
             log.warning("Editing with words is switched off: %s", error)
             return None
 
-    @property
-    def has_previews(self) -> bool:
-        """Whether pictures are large enough that something quicker is shown while a slider moves."""
-        return self.pipeline.preview_px < self.pipeline.domain.resolution
-
     def warm_up(self) -> None:
         """Do once what is slow the first time, so that the first visitor does not wait for it."""
         blank = Image.new("RGB", (256, 256), (128, 128, 128))

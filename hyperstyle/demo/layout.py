@@ -26,11 +26,12 @@ from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.take_home import RECIPE_FILE_ID, take_home, whole_photo, whole_value
 from hyperstyle.demo.whole_photo import read_take_home
 from hyperstyle.demo.widgets import face_picker, photo_input, picker_value, thumbnails, viewer, viewer_value
+from hyperstyle.domains import shipped_folder
 
 if TYPE_CHECKING:
     from hyperstyle.pipeline import HyperStyle
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = shipped_folder("examples")
 THUMBNAIL_PX = 128
 CLEAN_EVERY_S, KEEP_FILES_S = 60, 600  # as the privacy sentence on the page says
 QUEUE_LENGTH = 32

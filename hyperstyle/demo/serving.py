@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.languages import I18N
+from hyperstyle.demo.languages import gradio_tables, head_script
 from hyperstyle.demo.mcp_tools import check_mcp, make_plain
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
-from hyperstyle.demo.widgets import STATIC
+from hyperstyle.demo.widgets import STATIC, read_static
 from hyperstyle.errors import PortTaken
 from hyperstyle.images import MAX_FILE_BYTES
 
@@ -53,7 +53,7 @@ def launch(
         "server_port": port,
         "theme": theme(),
         "css": css(),
-        "head": HEAD + head_marker,
+        "head": HEAD + head_script(read_static("say.js")) + head_marker,
         "favicon_path": STATIC / "favicon.svg",
         "share": False,
         "run_history": False,
@@ -63,7 +63,7 @@ def launch(
         "pwa": False,
         "show_error": False,
         "max_file_size": MAX_FILE_BYTES,
-        "i18n": I18N,
+        "i18n": gradio_tables(),
         "footer_links": ["api", "settings"],
         **options,
     }

@@ -86,10 +86,6 @@ class Controls:
         """Whether the face is drawn other than it was rebuilt, be it only with less of its refinement."""
         return self.edited or self.offset_strength != 1
 
-    def at_rest(self) -> Controls:
-        """The same face without any edit."""
-        return Controls(steps=self.steps)
-
     def settled(self) -> Controls:
         """The same without what changes nothing: edits at 0, rows without words."""
         edits = {name: value for name, value in self.edits.items() if value}

@@ -12,7 +12,6 @@ import gradio as gr
 from hyperstyle.alignment import REGIONS
 from hyperstyle.alignment.paste import BLENDS, FEATHER, MAX_FEATHER, SHAPES
 from hyperstyle.demo import texts
-from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.whole_photo import TakeHome, write_take_home
 from hyperstyle.demo.widgets import script
 
@@ -40,7 +39,6 @@ def take_home() -> gr.HTML:
         feather={"minimum": 0, "maximum": MAX_FEATHER, "step": 0.01, "rest": FEATHER},
         file=f"#{RECIPE_FILE_ID} input[type=file]",
         words={name: getattr(texts, name) for name in TAKE_HOME_TEXTS},
-        languages=LANGUAGES,
     )
 
 
@@ -64,7 +62,6 @@ def whole_photo() -> gr.HTML:
         apply_default_css=False,
         elem_id="hs-whole",
         words={"WHOLE_ALT": texts.WHOLE_ALT},
-        languages=LANGUAGES,
     )
 
 

@@ -15,7 +15,6 @@ import gradio as gr
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.handlers import Change, Past, Photo
-from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.readouts import Readout
 from hyperstyle.demo.state import write_controls
 
@@ -31,7 +30,7 @@ def read_static(name: str) -> str:
 
 def script(*names: str) -> str:
     """The script of a widget: these files, after the one that lets them speak the visitor's language."""
-    return "".join(map(read_static, ("say.js", *names)))
+    return "".join(map(read_static, ("words.js", *names)))
 
 
 def viewer() -> gr.HTML:
@@ -50,7 +49,6 @@ def viewer() -> gr.HTML:
         apply_default_css=False,
         elem_id="hs-viewer",
         words={name: getattr(texts, name) for name in VIEWER_TEXTS},
-        languages=LANGUAGES,
     )
 
 
@@ -71,7 +69,6 @@ def face_picker() -> gr.HTML:
         js_on_load=script("picker.js"),
         apply_default_css=False,
         elem_id="hs-picker",
-        languages=LANGUAGES,
     )
 
 
@@ -88,7 +85,6 @@ def thumbnails(examples: Sequence[tuple[str, str]]) -> gr.HTML:
         apply_default_css=False,
         elem_id="hs-examples",
         words={"EXAMPLE_INFO": texts.EXAMPLE_INFO},
-        languages=LANGUAGES,
     )
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperstyle.errors import ShapeMismatch
+from hyperstyle.errors import ShapeMismatch, extra_missing
 
 SOURCE = "InterFaceGAN, arXiv 1907.10786"
 
@@ -65,7 +65,10 @@ def fit_boundary(w: Tensor, low: Tensor, high: Tensor, regularisation: float = 1
     Raises:
         ShapeMismatch: One group has fewer than two members, so there is nothing to separate.
     """
-    from sklearn.svm import LinearSVC  # the library runs without scikit-learn; only training needs it
+    try:
+        from sklearn.svm import LinearSVC  # the library runs without scikit-learn; only training needs it
+    except ModuleNotFoundError:
+        raise extra_missing("Training directions", "train") from None
 
     chosen = low | high
     points, labels = w[chosen].double(), high[chosen]

@@ -17,6 +17,8 @@ from types import ModuleType
 
 import torch
 
+from hyperstyle.errors import extra_missing
+
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -56,10 +58,13 @@ def import_open_clip() -> ModuleType:
     """Import open_clip, with torchvision's operators declared first.
 
     Raises:
-        ImportError: open_clip is not installed.
+        ExtraMissing: open_clip is not installed.
     """
     declare_torchvision_operators()
     with warnings.catch_warnings():
         # Deprecations inside other packages are not this project's to report, nor a user's to read.
         warnings.simplefilter("ignore")
-        return importlib.import_module("open_clip")
+        try:
+            return importlib.import_module("open_clip")
+        except ModuleNotFoundError:
+            raise extra_missing("Editing by words", "text") from None

@@ -30,7 +30,6 @@ from hyperstyle.synthetic.renderer import render
 from hyperstyle.traits import Z_END, Trait, column
 
 Split = Literal["in-domain", "beyond"]
-SPLITS: tuple[Split, ...] = ("in-domain", "beyond")
 
 EDITS = ("yaw", "smile", "age")  # those of the paper's figure, where the domain has them
 SHARES = (-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0)  # of the slider's range

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hyperstyle.errors import extra_missing
 from hyperstyle.evaluation.comparison import Comparison
 
 SIZE_IN = (4.2, 3.4)  # of one panel, in inches
@@ -76,8 +77,11 @@ def _line(names: Sequence[str], name: str) -> dict[str, Any]:
 
 
 def _canvas(panels: int):  # type: ignore[no-untyped-def]
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise extra_missing("Drawing figures", "evaluate") from None
 
     figure = Figure(figsize=(SIZE_IN[0] * panels + LEGEND_IN, SIZE_IN[1]), layout="constrained")
     FigureCanvasAgg(figure)

@@ -46,6 +46,6 @@ def perceptual_distance(networks: JudgedNetworks, target: Tensor, picture: Tenso
         name = networks.domain.name
         raise WeightsMissing(
             f"Optimisation compares pictures with LPIPS, which is not there for '{name}'; "
-            f"put lpips.safetensors beside its weights."
+            f"put lpips.safetensors beside its weights, for published ones with `download {name} --compare`."
         )
     return metrics.perceptual(networks.attributes, target, picture)

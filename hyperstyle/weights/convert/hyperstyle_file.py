@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +71,3 @@ def tuned_layers(opts: Any, generator: GeneratorConfig) -> tuple[str, ...] | Non
         return None
     wanted = [int(word) for word in listed.split(",") if word.strip().isdecimal()]
     return tuple(row.name for row in layer_table(generator) if not wanted or row.index in wanted)
-
-
-def is_separable(path: str | Path) -> bool:
-    """Whether a checkpoint's hypernetwork has separable heads."""
-    tensors = tensors_in(read_checkpoint(path), "state_dict")
-    return any(".make_kernel_in." in name for name in tensors)
-
-
-def with_heads_of(path: str | Path, config: HypernetworkConfig) -> HypernetworkConfig:
-    """Return a config with the kind of heads a checkpoint has."""
-    return replace(config, own="separable" if is_separable(path) else "channel")
