@@ -58,6 +58,8 @@ class Domain:
         baselines: Name -> configuration of encoders that HyperStyle is compared with; any may be missing.
         ablations: Name -> configuration of hypernetworks that are compared with each other; any may be missing.
         text: Configuration of a pretrained text model; empty where the domain has a small one of its own.
+        likeness_levels: Cosine of the identity network that one pair of strangers in ten reaches, and that one in a
+            thousand reaches; empty where that was not measured.
         published: Whether the weights are somebody else's, downloaded and converted instead of shipped.
         files: Part name -> file name inside `weights`.
         weights: Folder with the weights.
@@ -86,6 +88,7 @@ class Domain:
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
+    likeness_levels: Sequence[float] = ()
     published: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
     weights: Path = Path()

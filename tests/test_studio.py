@@ -381,6 +381,16 @@ def test_likeness_is_measured_when_something_settles_only(studio):
     assert value["notes"] == [texts.LIKENESS_NOTE]
 
 
+@pytest.mark.parametrize(
+    ("likeness", "text"), [(0.7, texts.LIKENESS_SAME), (0.4, texts.LIKENESS_ALIKE), (0.2, texts.LIKENESS_OTHER)]
+)
+def test_likeness_in_words_goes_by_what_strangers_reach(likeness, text):
+    value = viewer_value(Change(1, readout=readouts.Readout(likeness, None, (0.3, 0.6))))["readout"]
+    assert value["summary"] == [text.format(likeness=likeness)]
+    assert "0.30" in value["notes"][0]
+    assert "0.60" in value["notes"][0]
+
+
 def moved_by(**changes: float) -> tuple[torch.Tensor, torch.Tensor]:
     before = neutral_parameters()
     after = {name: value + changes.get(name, 0.0) for name, value in before.items()}

@@ -139,6 +139,14 @@ GERMAN: dict[str, str] = {
     texts.LINK_WAITS: "Die Änderungen aus dem Link sind eingestellt; sie gelten für das Gesicht im nächsten Foto.",
     texts.LINK_APPLIED: "Die Änderungen aus dem Link gelten jetzt für dieses Gesicht; Rückgängig nimmt sie zurück.",
     texts.LIKENESS: "Ähnlichkeit mit dem Foto {likeness:.2f}",
+    texts.LIKENESS_SAME: "Ähnlichkeit mit dem Foto {likeness:.2f}: dieselbe Person",
+    texts.LIKENESS_ALIKE: "Ähnlichkeit mit dem Foto {likeness:.2f}: ähnlich, doch auch andere kämen infrage",
+    texts.LIKENESS_OTHER: "Ähnlichkeit mit dem Foto {likeness:.2f}: könnte jemand anderes sein",
+    texts.LIKENESS_LEVELS_NOTE: (
+        "Die Ähnlichkeit sagt, wie sehr sich Bild und Foto für ein Netz gleichen, das an Fotos gelernt hat, "
+        "höchstens 1. Von zwei Fremden erreicht ein Paar von zehn {alike:.2f} und eines von tausend {same:.2f}. Wer "
+        "jemand ist, kann sie nicht sagen."
+    ),
     texts.LIKENESS_NOTE: (
         "Die Ähnlichkeit sagt, wie sehr sich Bild und Foto für ein Netz gleichen, höchstens 1. Sie deutet an, was eine "
         "Änderung gekostet hat, und kann nicht sagen, wer jemand ist."

@@ -62,10 +62,12 @@ class Readout:
     Attributes:
         likeness: Cosine similarity to the photo; None without an identity network.
         moves: What else moved, the furthest first; None where nothing reads it.
+        levels: Likeness that one stranger in ten and one in a thousand reaches; empty where that was not measured.
     """
 
     likeness: float | None
     moves: tuple[Move, ...] | None
+    levels: Sequence[float] = ()
 
 
 def baseline(pipeline: HyperStyle, target: Tensor, rebuilt: Tensor) -> Baseline:
@@ -100,7 +102,7 @@ def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Contr
     if traits is not None and before.traits is not None:
         labels = {row.name: row.label for row in pipeline.edits}
         moves = what_else_moved(pipeline.domain.traits, before.traits, traits, asked_for(pipeline, controls), labels)
-    return Readout(likeness, moves)
+    return Readout(likeness, moves, pipeline.domain.likeness_levels)
 
 
 def asked_for(pipeline: HyperStyle, controls: Controls) -> set[str]:

@@ -142,6 +142,14 @@ LINK_APPLIED = "The edits of the link are on this face now; undo takes them back
 
 # What is known about the picture
 LIKENESS = "Likeness to the photo {likeness:.2f}"
+LIKENESS_SAME = "Likeness to the photo {likeness:.2f}: the same person"
+LIKENESS_ALIKE = "Likeness to the photo {likeness:.2f}: alike, but others could be meant"
+LIKENESS_OTHER = "Likeness to the photo {likeness:.2f}: could be somebody else"
+LIKENESS_LEVELS_NOTE = (
+    "Likeness is how similar a network that was trained on photographs finds the picture and your photo, 1 at most. "
+    "Of two strangers, one pair in ten reaches {alike:.2f} and one in a thousand {same:.2f}. It cannot tell who "
+    "somebody is."
+)
 LIKENESS_NOTE = (
     "Likeness is how similar one network finds the picture and your photo, 1 at most. It is a hint at what an edit "
     "cost, and cannot tell who somebody is."

@@ -142,14 +142,26 @@ def _readout_value(readout: Readout) -> dict[str, Any]:
     """Likeness and movements in words: the most important ones in one line, the rest unfolds."""
     summary, notes = [], []
     if readout.likeness is not None:
-        summary.append(texts.LIKENESS.format(likeness=readout.likeness))
-        notes.append(texts.LIKENESS_NOTE)
+        text, note = _likeness(readout.likeness, readout.levels)
+        summary.append(text)
+        notes.append(note)
     moves = readout.moves or ()
     if readout.moves is not None:
         named = ", ".join(f"{move.label} {move.amount}".strip() for move in moves[:MOVES_IN_LINE])
         summary.append(texts.MOVED.format(moves=named) if moves else texts.MOVED_NOTHING)
         notes.append(texts.MOVED_NOTE)
     return {"summary": summary, "notes": notes, "moves": [asdict(move) for move in moves]}
+
+
+def _likeness(likeness: float, levels: Sequence[float]) -> tuple[str, str]:
+    """A likeness in words, and what the words mean; without words where nobody measured strangers."""
+    if not levels:
+        return texts.LIKENESS.format(likeness=likeness), texts.LIKENESS_NOTE
+    alike, same = levels
+    text = (
+        texts.LIKENESS_SAME if likeness >= same else texts.LIKENESS_ALIKE if likeness >= alike else texts.LIKENESS_OTHER
+    )
+    return text.format(likeness=likeness), texts.LIKENESS_LEVELS_NOTE.format(alike=alike, same=same)
 
 
 def _past_value(past: Past) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hyperstyle.training.clip import ClipConfig
 from hyperstyle.training.data import DataConfig
 from hyperstyle.training.directions import DirectionsConfig
 from hyperstyle.training.photo_config import PhotoTraining
+from hyperstyle.training.photo_directions import PhotoDirectionsConfig
 from hyperstyle.training.photo_generator import PhotoGeneratorTraining
 from hyperstyle.training.photo_inversion import PhotoEncoderTraining, PhotoHypernetworkTraining
 from hyperstyle.training.photo_perception import PhotoPerception
@@ -468,6 +469,7 @@ PHOTOS = DomainSizes(
     hypernetwork_training=HypernetworkTraining(passes=3),
     traits=TRAITS,
     photographs=PhotoTraining(),
+    relevance_training=RelevanceConfig(n_samples=4, n_measure=16, thresholds=(0.1, 0.2, 0.3, 0.4), max_resolution=128),
 )
 """What the page opens with. Its stages are in `photo_stages`."""
 
@@ -567,6 +569,7 @@ PHOTOS_SMOKE = replace(
         encoder_loop=_FEW,
         hypernetwork=PhotoHypernetworkTraining(batch=2, passes=2, phases=((16, 1, 0.5), (32, 2, 1.0))),
         hypernetwork_loop=_FEW,
+        directions=PhotoDirectionsConfig(n_fit=8, n_made_up=40, n_measure=2, n_range=2, batch=8, least_effect=0.0),
         mapping_steps=4,
     ),
 )

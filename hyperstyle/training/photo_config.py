@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hyperstyle.training.photo_directions import PhotoDirectionsConfig
 from hyperstyle.training.photo_generator import PhotoGeneratorTraining
 from hyperstyle.training.photo_inversion import PhotoEncoderTraining, PhotoHypernetworkTraining, PictureLosses
 from hyperstyle.training.photo_perception import PhotoPerception
@@ -19,6 +20,7 @@ class PhotoTraining:
         data: Size of the crops, and who is kept back.
         losses: How encoder and hypernetwork compare what they draw.
         attributes, identity, generator, encoder, hypernetwork: What each stage does, and `*_loop` for how long.
+        directions: How edits are found and measured.
         mapping_steps: Of the fit that ends the generator's stage.
     """
 
@@ -42,4 +44,5 @@ class PhotoTraining:
     hypernetwork_loop: LoopConfig = LoopConfig(
         steps=1_000_000, minutes=180, batch=8, learning_rate=1e-3, warmup_steps=60, ema=0.995
     )
+    directions: PhotoDirectionsConfig = field(default_factory=PhotoDirectionsConfig)
     mapping_steps: int = 1500

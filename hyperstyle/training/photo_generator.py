@@ -71,6 +71,20 @@ class Autoencoder(nn.Module):
         return self.generator.render(styles, resolution=resolution)
 
 
+WINDOW_PX = 128
+"""Of larger pictures, features and discriminators see a random window of this side: what is fine is local."""
+
+
+def window(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cut the same random window out of two pictures (B, 3, H, H), if they are larger than `WINDOW_PX`."""
+    reach = a.shape[-1] - WINDOW_PX
+    if reach <= 0:
+        return a, b
+    top, left = torch.randint(reach + 1, (2,), generator=generator).tolist()
+    part = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
+    return a[part], b[part]
+
+
 @dataclass(frozen=True)
 class PhotoGeneratorTraining:
     """Settings of the generator's stage.
@@ -85,17 +99,20 @@ class PhotoGeneratorTraining:
         adversarial: Weight of the discriminators' verdict.
         adversarial_from: Share of the schedule after which they are asked.
         encoder_rate: The encoder's learning rate as a share of the generator's.
+        last_block_alone: At full size only the last block learns: it costs as much as all others, and what they draw
+            stays valid for networks that are trained meanwhile.
     """
 
     batch: int = 8
-    phases: tuple[Size, ...] = ((64, 96, 0.4), (128, 128, 0.9), (256, 128, 1.0))
+    phases: tuple[Size, ...] = ((64, 64, 0.4), (128, 128, 0.85), (256, 128, 1.0))
     face_weight: float = 3.0
     features: tuple[float, ...] = (0.6, 0.6, 0.6, 0.6, 0.6)
     w_square: float = 1e-3
     w_noise: float = 0.02
     adversarial: float = 0.04
-    adversarial_from: float = 0.6
+    adversarial_from: float = 0.5
     encoder_rate: float = 0.13
+    last_block_alone: bool = True
 
 
 class PhotoGeneratorTask:
@@ -140,6 +157,7 @@ class PhotoGeneratorTask:
         c = self.config
         resolution, size = next((r, s) for r, s, end in c.phases if progress < end or end >= 1)
         self.resolution, self.input_size = resolution, size
+        self._learn_at(resolution)
         x = self.sampler.batch(c.batch, generator, max(resolution, size))
         x = camera(x, generator, strength=0.6).to(self.device)
         target = pool_to(x, resolution)
@@ -148,9 +166,10 @@ class PhotoGeneratorTask:
         y = self.module.draw(w + noise, resolution)
         weight = face_weight(resolution, c.face_weight).to(self.device)
         pixels = ((y - target).abs() * weight).sum() / (weight.sum() * 3 * len(y))
+        shown, drawn = window(target, y, generator)
         with torch.no_grad():
-            wanted = self.features(target)
-        got = self.features(y)
+            wanted = self.features(shown)
+        got = self.features(drawn)
         seen = feature_distance(got, wanted, c.features)
         loss = pixels + seen + c.w_square * (w - self.module.generator.w_avg).square().mean()
         numbers = {
@@ -165,6 +184,17 @@ class PhotoGeneratorTask:
             loss = loss + c.adversarial * self.game.verdict(got)
         return loss, numbers
 
+    def _learn_at(self, resolution: int) -> None:
+        """Say which weights learn at this size: all of them, or at full size the last block alone."""
+        generator = self.module.generator
+        last = self.config.last_block_alone and resolution == generator.config.resolution
+        self.module.encoder.requires_grad_(not last)
+        rows = {spec.name: spec.resolution for spec in generator.layers}
+        for name, parameter in generator.named_parameters():
+            if not name.startswith("style."):
+                layer = next((layer for layer in rows if name.startswith(layer + ".")), "")
+                parameter.requires_grad_(not last or rows.get(layer, 0) == resolution)
+
     @torch.no_grad()
     def rebuilt(self, module: Autoencoder, photographs: Photographs, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Photographs (B, 3, R, R) at the current size, and what comes back."""
@@ -177,9 +207,10 @@ class PhotoGeneratorTask:
         sums: dict[str, float] = {}
         for rows in torch.arange(len(self.held_out)).split(16):
             x, y = self.rebuilt(module, self.held_out, rows)
+            small_x, small_y = pool_to(x, min(WINDOW_PX, x.shape[-1])), pool_to(y, min(WINDOW_PX, x.shape[-1]))
             found = {
                 "l2": float((x - y).square().mean()),
-                "features": float(feature_distance(self.features(y), self.features(x))),
+                "features": float(feature_distance(self.features(small_y), self.features(small_x))),
                 "psnr": psnr(y, x),
             }
             for name, value in found.items():

@@ -25,6 +25,10 @@ from hyperstyle.training.photographs import Photographs
 from hyperstyle.training.pretrained import OUT_WIDTH, PhotographFeatures
 from hyperstyle.training.sampling import Sampler
 from hyperstyle.traits import mirrored, to_z
+from hyperstyle.verification import same_shots, verify
+
+LEVELS = {"one_in_ten": 0.1, "one_in_a_thousand": 1e-3}
+"""Shares of strangers, and the names of the likeness that they reach."""
 
 
 class Distillation:
@@ -234,24 +238,17 @@ class PhotoIdentityTask:
         for part in torch.arange(len(self.held_out)).split(64):
             x = self.held_out.batch(part).to(self.device)
             vectors.append(module(metrics.face_part(module, x)).cpu())
-        v = torch.cat(vectors)
-        rows = [row for shots in shots_by_person(self.held_out).values() for row in shots]
-        people = [self.held_out.rows[row]["person"] for row in rows]
-        cosine = v[rows] @ v[rows].t()
-        same = torch.tensor([[p == q for q in people] for p in people])
-        above = torch.ones_like(same).triu(1)
-        right, wrong = cosine[same & above], cosine[~same & above]
-        if not len(right) or not len(wrong):  # one shot of each, or one person
-            return {"people": float(len(set(people)))}
-        return {
-            "auc": float(roc_auc_score([1] * len(right) + [0] * len(wrong), torch.cat((right, wrong)).tolist())),
-            "same": float(right.mean()),
-            "others": float(wrong.mean()),
-            "one_in_a_thousand": float(wrong.quantile(0.999)),
-            "recognised_at_it": float((right > wrong.quantile(0.999)).float().mean()),
-            "pairs": float(len(right)),
-            "people": float(len(set(people))),
-        }
+        rows = self.held_out.rows
+        shots = same_shots([row["file"] for row in rows], [row.get("same_shot_as", "") for row in rows])
+        found = {"people": float(len(set(self.held_out.people)))}
+        for name, rate in LEVELS.items():
+            result = verify(torch.cat(vectors), self.held_out.people, shots, rate)
+            if result.threshold is not None:
+                found |= {name: result.threshold, "others": result.stranger_mean or 0.0}
+            if result.auc is not None:
+                found |= {"auc": result.auc, "same": result.same_mean or 0.0, "pairs": float(result.same_pairs)}
+                found |= {f"recognised_at_{name}": result.accepted or 0.0}
+        return found
 
     def samples(self, module: EmbeddingNetwork) -> Tensor | None:
         """Nothing to look at."""

@@ -1,31 +1,38 @@
 """`train STAGE` for a domain of photographs: the same stages, the same loop and cards, other tasks.
 
-    data -> attributes -> identity -> generator (+ mapping network) -> encoder -> hypernetwork
+    data -> attributes -> identity -> generator (+ mapping network) -> encoder -> hypernetwork -> clip, directions
+    -> relevance
 
-The generator needs no earlier stage; the encoder needs the generator, the hypernetwork all of them.
+The generator needs no earlier network; the encoder needs the generator, what follows needs all of them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from hyperstyle.domains import DOMAIN_FILE
 from hyperstyle.errors import UsageError
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.loop import fit
+from hyperstyle.training.photo_captions import PhotoWorld, train_photo_clip
 from hyperstyle.training.photo_config import PhotoTraining
+from hyperstyle.training.photo_directions import fit_photo_directions
 from hyperstyle.training.photo_generator import Autoencoder, PhotoGeneratorTask, PretrainedEncoder
 from hyperstyle.training.photo_inversion import PhotoEncoderTask, PhotoHypernetworkTask, PhotoLoss
 from hyperstyle.training.photo_mapping import fit_mapping
-from hyperstyle.training.photo_perception import PhotoAttributesTask, PhotoIdentityTask
+from hyperstyle.training.photo_perception import LEVELS, PhotoAttributesTask, PhotoIdentityTask
 from hyperstyle.training.photographs import TABLE, Photographs, join_labels, prepare, read_table
 from hyperstyle.training.pretrained import PhotographFeatures
 from hyperstyle.training.run import Run, start_from, write_sheet
+from hyperstyle.training.text_stages import measure_text, train_text
 from hyperstyle.training.widening import widen
 from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights
@@ -73,6 +80,8 @@ def stage_identity(run: Run) -> None:
     start_from(run, "attributes", network)
     task = PhotoIdentityTask(network, _features(run, head=True), c.identity, *run.photographs())
     run.train(task, run.loop(c.identity_loop), "identity")
+    card = json.loads(run.domain.path("identity").with_suffix(".card.json").read_text())
+    _note_levels(run, card["metrics"])
 
 
 def stage_generator(run: Run) -> None:
@@ -143,6 +152,51 @@ def stage_hypernetwork(run: Run) -> None:
     run.train(task, loop, "hypernetwork")
 
 
+def stage_clip(run: Run) -> None:
+    """Train the small CLIP on photographs, as they are and redrawn, with captions made of their labels."""
+    generator = run.load("generator", build.build_generator(run.domain))
+    train_text(run, partial(train_photo_clip, _world(run), generator=generator))
+
+
+def stage_directions(run: Run) -> None:
+    """Fit the InterFaceGAN directions, measure them on people who were kept back, and leave out what does not work."""
+    train, held_out = run.photographs()
+    rows = fit_photo_directions(
+        run.load("generator", build.build_generator(run.domain)),
+        run.load("w_encoder", build.build_w_encoder(run.domain)),
+        run.load("attributes", build.build_attributes(run.domain)),
+        train,
+        held_out,
+        run.domain.directions,
+        replace(settings(run).directions, seed=run.seed),
+        domain=run.domain.name,
+        input_size=run.sizes.attributes.input_size,
+        encoder_size=run.sizes.input_size,
+        identity=run.load("identity", build.build_identity(run.domain)),
+        on_progress=lambda done, total, what: run.report(done / total, what),
+    )
+    run.report(1.0, f"{len(rows)} directions in {run.domain.directions}")
+
+
+def stage_relevance(run: Run) -> None:
+    """Measure what each style channel means to the text model, and try prompts on people who were kept back."""
+    measure_text(run, _world(run))
+
+
+def _world(run: Run) -> PhotoWorld:
+    return PhotoWorld(
+        run.load("w_encoder", build.build_w_encoder(run.domain)), *run.photographs(), run.sizes.input_size
+    )
+
+
+def _note_levels(run: Run, metrics: Mapping[str, float]) -> None:
+    """Write into `domain.json` what the page's words for likeness go by."""
+    levels = [metrics[name] for name in LEVELS if name in metrics]
+    path = run.folder / DOMAIN_FILE
+    record = json.loads(path.read_text()) | {"likeness_levels": levels if len(levels) == len(LEVELS) else []}
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
 @torch.no_grad()
 def latents(autoencoder: Autoencoder, photographs: Photographs, input_size: int) -> Tensor:
     """Latents (2N, w_dim) of photographs and of their mirror images."""
@@ -205,4 +259,7 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
     "generator": stage_generator,
     "encoder": stage_encoder,
     "hypernetwork": stage_hypernetwork,
+    "clip": stage_clip,
+    "directions": stage_directions,
+    "relevance": stage_relevance,
 }

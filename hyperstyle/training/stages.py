@@ -20,12 +20,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
-from hyperstyle.errors import UnknownDomain, UsageError, WeightsMissing, did_you_mean
+from hyperstyle.errors import UnknownDomain, UsageError, did_you_mean
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.synthetic.styles import STYLES
 from hyperstyle.training.adapted import Adapted
-from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
+from hyperstyle.training.clip import train_clip
 from hyperstyle.training.config import (
     PHOTOS,
     PHOTOS_SMOKE,
@@ -44,6 +44,8 @@ from hyperstyle.training.photo_stages import STAGES as PHOTO_STAGES
 from hyperstyle.training.run import PhotographSource, Run, draw_pictures, start_from
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.training.styles import StyleTask
+from hyperstyle.training.text_stages import measure_text, train_text
+from hyperstyle.training.text_world import DRAWN
 from hyperstyle.traits import plain_traits
 from hyperstyle.weights import load as build
 
@@ -220,33 +222,8 @@ def _stage_baseline(name: str, run: Run) -> None:
 
 def stage_clip(run: Run) -> None:
     """Train the small CLIP on pictures and captions."""
-    from hyperstyle.editing.text_model import save_text_model
-    from hyperstyle.training.clip import train_clip
-
-    c = run.sizes.clip_training
-    limit = run.minutes or (None if run.steps else run.sizes.clip_minutes)
-    c = replace(c, seed=run.seed, steps=run.steps or c.steps)
     plain = run.pictures("in_domain")
-    path = run.folder / "stages" / "text" / "checkpoint.pt"
-    state = load_checkpoint(path) if run.resume and path.exists() else None
-
-    def progress(done: int, total: int, shown: Mapping[str, float]) -> None:
-        run.report(done / total, f"step {done} " + " ".join(f"{k} {v:.3f}" for k, v in shown.items()))
-
-    model = train_clip(
-        plain.pictures,
-        plain.parameters,
-        c,
-        progress,
-        state,
-        on_state=lambda s: save_checkpoint(path, s),
-        max_seconds=60 * limit if limit else None,
-        device=run.device,
-        domain=run.domain.name,
-    )
-    save_text_model(model, run.domain.path("text"))
-    run.report(1.0, " ".join(f"{k} {v:.3f}" for k, v in model.facts.items() if isinstance(v, float)))
-    run.card("text", {"seed": run.seed, "metrics": dict(model.facts)})
+    train_text(run, partial(train_clip, plain.pictures, plain.parameters))
 
 
 def stage_directions(run: Run) -> None:
@@ -268,25 +245,7 @@ def stage_directions(run: Run) -> None:
 
 def stage_relevance(run: Run) -> None:
     """Measure what each style channel means to the text model, and try prompts."""
-    from hyperstyle.editing.text_model import load_text_model, save_text_model
-    from hyperstyle.training.relevance import measure_relevance, try_prompts
-
-    c = replace(run.sizes.relevance_training, seed=run.seed)
-    path = run.domain.path("text")
-    if not path.exists():
-        raise WeightsMissing(f"{path.name} is not there yet; run `train clip` into the same folder first.")
-    model = load_text_model(path, run.device)
-    generator = run.load("generator", build.build_generator(run.domain))
-    attributes = run.load("attributes", build.build_attributes(run.domain))
-
-    def progress(done: int, total: int, what: str) -> None:
-        run.report(done / total, what)
-
-    model = measure_relevance(generator, model, c, progress)
-    save_text_model(model, path)
-    model = try_prompts(generator, model, attributes, c, input_size=run.sizes.input_size, on_progress=progress)
-    save_text_model(model, path)
-    run.report(1.0, f"{len(model.suggestions)} prompts work")
+    measure_text(run, DRAWN)
 
 
 BASELINES = tuple(PORTRAITS.baselines)
