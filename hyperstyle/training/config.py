@@ -569,7 +569,9 @@ PHOTOS_SMOKE = replace(
         encoder_loop=_FEW,
         hypernetwork=PhotoHypernetworkTraining(batch=2, passes=2, phases=((16, 1, 0.5), (32, 2, 1.0))),
         hypernetwork_loop=_FEW,
-        directions=PhotoDirectionsConfig(n_fit=8, n_made_up=40, n_measure=2, n_range=2, batch=8, least_effect=0.0),
+        directions=PhotoDirectionsConfig(
+            n_fit=8, n_made_up=40, n_measure=2, n_range=2, batch=8, least_effect=-1e9, most_backwards=1.0
+        ),
         mapping_steps=4,
     ),
 )
