@@ -197,7 +197,7 @@ def test_paste_back_says_how_much_is_unchanged(run, tiny_folder, photo, tmp_path
 
 
 def test_several_faces_of_a_photo_edited_at_once(run, tiny_folder, tmp_path):
-    photo, changed = "examples/group.jpg", {}
+    photo, changed = "examples/drawn/group.jpg", {}
     for name, wanted in (("two", "0,2"), ("all", "all")):
         out = tmp_path / f"{name}.png"
         words = ("--face", wanted, "--steps", 1, "--paste-back", "--domain", tiny_folder)

@@ -40,7 +40,7 @@ def face(photo) -> AlignedFace:
 
 @pytest.fixture(scope="module")
 def group() -> Image.Image:
-    return open_photo("examples/group.jpg")
+    return open_photo("examples/drawn/group.jpg")
 
 
 @pytest.fixture(scope="module")

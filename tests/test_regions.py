@@ -34,7 +34,7 @@ def face() -> AlignedFace:
 @pytest.fixture(scope="module")
 def drawn() -> AlignedFace:
     """A drawn man with a beard and glasses."""
-    return align_faces(open_photo("examples/glasses.jpg"), 256)[0]
+    return align_faces(open_photo("examples/drawn/glasses.jpg"), 256)[0]
 
 
 @pytest.fixture(scope="module", params=["face", "drawn"])
@@ -90,7 +90,7 @@ def test_hair_has_the_hairs_colour(face) -> None:
     hair = region_masks(face.picture, face.crop_landmarks)["hair"]
     beside = ((face.crop_landmarks[234] - (0.09, 0.02)) * 256).astype(int)  # hair beside the cheek
     assert hair[beside[1], beside[0]] > 0.9
-    ada = align_faces(open_photo("examples/elder.jpg"), 256)[0]
+    ada = align_faces(open_photo("examples/drawn/elder.jpg"), 256)[0]
     hair = region_masks(ada.picture, ada.crop_landmarks)["hair"]
     assert at(hair, ada, 151, 9, 108, 337).max() < 0.1  # the middle of the forehead
     above = ((ada.crop_landmarks[10] - (0, 0.1)) * 256).astype(int)

@@ -6,7 +6,7 @@ import html
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 from PIL import Image
@@ -27,11 +27,13 @@ from hyperstyle.demo.take_home import RECIPE_FILE_ID, take_home, whole_photo, wh
 from hyperstyle.demo.whole_photo import read_take_home
 from hyperstyle.demo.widgets import face_picker, photo_input, picker_value, thumbnails, viewer, viewer_value
 from hyperstyle.domains import shipped_folder
+from hyperstyle.mixing import draws_portraits
 
 if TYPE_CHECKING:
     from hyperstyle.pipeline import HyperStyle
 
 EXAMPLES = shipped_folder("examples")
+DRAWN_EXAMPLES = EXAMPLES / "drawn"
 THUMBNAIL_PX = 128
 CLEAN_EVERY_S, KEEP_FILES_S = 60, 600  # as the privacy sentence on the page says
 QUEUE_LENGTH = 32
@@ -233,12 +235,19 @@ class Page:
         return {self.whole: whole_value(change)}
 
 
-def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: bool | None = None) -> gr.Blocks:
+def examples_of(pipeline: HyperStyle) -> Path:
+    """Folder of the photos that a domain is shown with: faces of its own kind."""
+    return DRAWN_EXAMPLES if draws_portraits(pipeline.models.generator) else EXAMPLES
+
+
+def create_demo(
+    pipeline: HyperStyle, examples: Path | Literal["own"] | None = "own", hosted: bool | None = None
+) -> gr.Blocks:
     """Build the page; `hyperstyle.demo.launch` serves it.
 
     Args:
         pipeline: The loaded domain, from `hyperstyle.load`.
-        examples: Folder whose pictures are offered as examples; None for none.
+        examples: Folder whose pictures are offered as examples; "own" for those of the domain, None for none.
         hosted: Whether visitors use the page over a network; None looks for a Space's environment.
     """
     # Gradio notes who called what when, for the last 10,000 events, and after every one sums it all up with pandas,
@@ -246,7 +255,8 @@ def create_demo(pipeline: HyperStyle, examples: Path | None = EXAMPLES, hosted: 
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
     hosted = bool(os.environ.get("SPACE_ID")) if hosted is None else hosted
-    photos = [] if examples is None else sorted(p for p in examples.glob("*.*") if p.suffix in (".jpg", ".png"))
+    folder = examples_of(pipeline) if examples == "own" else None if examples is None else Path(examples)
+    photos = [] if folder is None else sorted(p for p in folder.glob("*.*") if p.suffix in (".jpg", ".png"))
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, delete_cache=(CLEAN_EVERY_S, KEEP_FILES_S), fill_width=True
     ) as demo:
