@@ -474,7 +474,7 @@ def test_the_page_is_small_and_carries_each_translation_once(talking):
     components = json.dumps(config["components"], ensure_ascii=False)
     asked = set(re.findall(r"__i18n__\{.*?key\W+(.*?)\\\"\}", components)) & set(GERMAN)
     assert asked
-    assert set(config["i18n_translations"]["de"]) == asked
+    assert asked <= set(config["i18n_translations"]["de"]) < set(GERMAN)  # also what earlier pages asked for
     tables = json.loads(re.search(r"hsLanguages = (\{.*\});", config["head"])[1])
     assert tables == LANGUAGES
     for text in GERMAN.values():
