@@ -2,7 +2,7 @@
 
 import hyperstyle
 
-hs = hyperstyle.load("portraits")
+hs = hyperstyle.load()
 face = hs.align("examples/portrait.jpg")
 inversion = hs.invert(face)
 picture = hs.render(inversion, edits={"smile": 2.0})

@@ -249,6 +249,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "int": (int, "a whole number"),
     "Path": (str, "text"),
     "Sequence[int]": (list, "a list of whole numbers"),
+    "Sequence[float]": (list, "a list of numbers"),
     "Sequence[str]": (list, "a list of texts"),
     "tuple[Trait, ...]": (list, "a list of objects"),
     "Mapping[str, Any]": (dict, "an object"),

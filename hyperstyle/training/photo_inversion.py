@@ -41,7 +41,7 @@ class PictureLosses:
 
     l2: float = 4.0
     l1: float = 1.0
-    features: float = 0.4
+    features: float = 0.8
     identity: float = 0.5
     face_weight: float = 3.0
 
