@@ -73,7 +73,7 @@ def test_weights_of_published_domains_lie_in_the_cache(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("portrait", "did you mean 'portraits'"), ("zebra", "choose from: portraits"), ("", "is empty")],
+    [("portrait", "did you mean 'portraits'"), ("zebra", "choose from: photos, portraits"), ("", "is empty")],
 )
 def test_unknown_name_suggests(name, message):
     with pytest.raises(UnknownDomain, match=message) as caught:

@@ -453,8 +453,8 @@ PHOTOS = DomainSizes(
             stem_stride=2,
         ),
         input_size=128,
-        # Medium and fine 3 x 3 layers (16 to 256 px); toRGB stays untouched, as in the paper.
-        layers=tuple(f"convs.{number}" for number in range(2, 12)),
+        # Medium and fine 3 x 3 layers (16 to 128 px); toRGB stays untouched, as in the paper.
+        layers=tuple(f"convs.{number}" for number in range(2, 10)),
         shared=("convs.2", "convs.3"),
         code_dim=128,
         shared_width=64,

@@ -39,7 +39,9 @@ class PhotoTraining:
         steps=1_000_000, minutes=240, batch=8, learning_rate=3e-3, betas=(0.5, 0.99), warmup_steps=50, decay_from=0.7
     )
     encoder: PhotoEncoderTraining = field(default_factory=PhotoEncoderTraining)
-    encoder_loop: LoopConfig = LoopConfig(steps=1_000_000, minutes=40, batch=16, learning_rate=1e-3, ema=0.995)
+    encoder_loop: LoopConfig = LoopConfig(
+        steps=1_000_000, minutes=40, batch=16, learning_rate=2e-3, warmup_steps=30, decay_from=0.4, ema=0.99
+    )
     hypernetwork: PhotoHypernetworkTraining = field(default_factory=PhotoHypernetworkTraining)
     hypernetwork_loop: LoopConfig = LoopConfig(
         steps=1_000_000, minutes=180, batch=8, learning_rate=1e-3, warmup_steps=60, ema=0.995

@@ -98,7 +98,7 @@ class PhotoEncoderTraining:
     resolution: int = 64
     latent: float = 1.0
     picture: float = 0.5
-    picture_from: float = 0.5
+    picture_from: float = 0.7
     distillation: float = 0.2
 
 
