@@ -19,18 +19,18 @@ import hyperstyle  # noqa: E402
 from hyperstyle.images import save_picture  # noqa: E402
 from hyperstyle.mixing import random_face  # noqa: E402
 
-TRUNCATION = 0.8
+TRUNCATION = 0.85
 SEEDS = {
-    "portrait": 1,
-    "beard": 2,
-    "elder": 3,
-    "glasses": 4,
-    "grey_hair": 5,
-    "long_hair": 6,
-    "short_hair": 7,
-    "smile": 8,
+    "portrait": 192,
+    "beard": 235,
+    "dark_hair": 119,
+    "elder": 76,
+    "glasses": 15,
+    "long_hair": 108,
+    "smile": 210,
+    "young": 42,
 }
-GROUP = (9, 10, 11)
+GROUP = (274, 83, 133)
 SIDE = 512
 """Of a photo, px: the generator's 256 px, enlarged."""
 OVERLAP = 96

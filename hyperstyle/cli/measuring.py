@@ -13,6 +13,7 @@ import typer
 
 from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
+from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import HyperStyleError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hyperstyle.evaluation.comparison import Comparison
     from hyperstyle.pipeline import HyperStyle
 
+DRAWN_DOMAIN = "portraits"
 PHOTO_SEED, PHOTO_PX = 1_000_000, 512  # whose portrait the page is timed with
 
 
@@ -42,7 +44,15 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    domain: DomainOption = "portraits",
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            "--domain",
+            help=f"A built-in domain or a folder (default: {DEFAULT_DOMAIN} for photographs, else {DRAWN_DOMAIN}, "
+            "whose truth is known).",
+            metavar="NAME",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     methods: Annotated[
         str | None,
@@ -124,6 +134,7 @@ def evaluate(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a domain on held-out pictures and write a page of results, or compare inversion methods."""
+    domain = domain or (DRAWN_DOMAIN if data is None else DEFAULT_DOMAIN)
     if table is not None:
         if methods is not None:
             raise UsageError("--table measures every method; leave --methods out.")
@@ -279,7 +290,7 @@ def _photos(pipeline: HyperStyle, folder: Path, n: int) -> list[Tensor]:
 
 
 def benchmark(
-    domain: DomainOption = "portraits",
+    domain: DomainOption = DEFAULT_DOMAIN,
     weights: WeightsOption = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Time untrained networks of the same sizes.")
