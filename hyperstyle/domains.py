@@ -137,7 +137,7 @@ class BuiltIn:
     directions: Path | None = None
 
 
-DEFAULT_DOMAIN = "portraits"
+DEFAULT_DOMAIN = "photos"
 """What the page, the commands and `hyperstyle.load()` use when nothing is said."""
 
 
