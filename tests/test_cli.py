@@ -290,6 +290,7 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
                 "smoke": True,
                 "weights": None,
                 "name": None,
+                "source": None,
             },
         )
     ]

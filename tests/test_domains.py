@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hyperstyle.domains import BUILT_IN, cache_folder, get_domain, list_domains
+from hyperstyle.domains import BUILT_IN, DEFAULT_DOMAIN, cache_folder, get_domain, list_domains
 from hyperstyle.errors import UnknownDomain, WeightsCorrupt, WeightsMissing
 from hyperstyle.models.config import build_config
 from hyperstyle.models.embedding import PUBLISHED_CURRICULARFACE, EmbeddingConfig
@@ -41,8 +41,11 @@ def test_files_and_directions_can_be_named(folder):
 
 
 def test_built_in_domains_are_listed():
-    assert [row.name for row in list_domains()] == list(BUILT_IN) == ["portraits", "ffhq", "afhq_wild", "cars"]
+    assert (
+        [row.name for row in list_domains()] == list(BUILT_IN) == ["photos", "portraits", "ffhq", "afhq_wild", "cars"]
+    )
     assert get_domain("portraits").directions.name == "portraits"
+    assert DEFAULT_DOMAIN == "photos"
 
 
 @pytest.mark.parametrize("name", ["ffhq", "afhq_wild", "cars"])
