@@ -104,7 +104,7 @@ def save_animation(frames: list[Image.Image], path: Path) -> None:
 def main() -> None:
     """Serve the page, take every picture, save them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--domain", default="portraits", help="a built-in domain or a folder")
+    parser.add_argument("--domain", default="photos", help="a built-in domain or a folder")
     parser.add_argument("--photo", type=Path, default=HERE / "portrait.jpg", help="whose face to show")
     parser.add_argument("--output", type=Path, default=MEDIA, help="where to write the pictures")
     options = parser.parse_args()
