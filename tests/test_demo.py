@@ -26,7 +26,7 @@ from hyperstyle.demo import create_demo, launch, ports, texts
 from hyperstyle.demo.german import GERMAN
 from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.languages import LANGUAGES
-from hyperstyle.demo.layout import EXAMPLES
+from hyperstyle.demo.layout import DRAWN_EXAMPLES
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, Prompt, read_controls
@@ -467,7 +467,7 @@ def test_privacy_switches_and_one_endpoint_per_verb(tiny):
 
 
 def test_the_page_is_small_and_carries_each_translation_once(talking):
-    with served(talking, EXAMPLES) as (address, _):
+    with served(talking, DRAWN_EXAMPLES) as (address, _):
         sent = urllib.request.urlopen(address).read()
     assert len(sent) < 350_000
     config = json.loads(re.search(rb"window\.gradio_config = (\{.*?\});</script>", sent, re.S)[1])
