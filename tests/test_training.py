@@ -45,7 +45,7 @@ from hyperstyle.weights.load import (
 def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     """The run folder ends as a complete domain: all networks load, every part has a card."""
     for stage in STAGES:
-        run_stage(stage, smoke=True, out=tmp_path, device="cpu", name="line" if stage == "style" else None)
+        run_stage(stage, "portraits", smoke=True, out=tmp_path, device="cpu", name="line" if stage == "style" else None)
     domain = read_domain(tmp_path)
     models = load_models(domain, torch.device("cpu"))
     assert models.generator.config.resolution == 32
@@ -68,12 +68,12 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
     assert (domain.directions / "manifest.json").exists()
     # A finished stage that is started again has nothing left to train and keeps its weights.
     before, _ = load_weights(domain.path("generator"))
-    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    run_stage("generator", "portraits", smoke=True, out=tmp_path, device="cpu")
     after, _ = load_weights(domain.path("generator"))
     assert all(torch.equal(before[name], after[name]) for name in before)
     # Weights without a checkpoint are trained further, not thrown away.
     (tmp_path / "stages" / "generator" / "checkpoint.pt").unlink()
-    run_stage("generator", smoke=True, out=tmp_path, device="cpu", steps=1, seed=5)
+    run_stage("generator", "portraits", smoke=True, out=tmp_path, device="cpu", steps=1, seed=5)
     further, _ = load_weights(domain.path("generator"))
     moved = torch.cat([(further[name] - before[name]).flatten() for name in before if "conv.weight" in name])
     assert 0 < float(moved.abs().max()) < 0.1
@@ -84,8 +84,8 @@ def test_every_stage_runs_and_makes_a_domain(tmp_path: Path) -> None:
 def test_a_style_keeps_latents_and_draws_without_mirroring(tmp_path: Path) -> None:
     """The copy keeps the mapping network and coarse convolutions; the rest learns pictures that are not mirrored."""
     for stage in ("attributes", "generator"):
-        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
-    run_stage("style", smoke=True, out=tmp_path, device="cpu", name="clay")
+        run_stage(stage, "portraits", smoke=True, out=tmp_path, device="cpu")
+    run_stage("style", "portraits", smoke=True, out=tmp_path, device="cpu", name="clay")
     domain = read_domain(tmp_path)
     assert domain.styles == ["clay"]
     before, _ = load_weights(domain.path("generator"))
@@ -107,7 +107,7 @@ def test_a_style_keeps_latents_and_draws_without_mirroring(tmp_path: Path) -> No
     count = len(pictures)
     assert all(torch.equal(plain.parameters[q.name][:count], pictures.parameters[q.name]) for q in PARAMETERS)
     # Stopped and called again, it goes on and keeps what it has.
-    run_stage("style", smoke=True, out=tmp_path, device="cpu", name="clay")
+    run_stage("style", "portraits", smoke=True, out=tmp_path, device="cpu", name="clay")
     again, _ = load_weights(domain.path("styles/clay"))
     assert all(torch.equal(after[name], again[name]) for name in after)
 
@@ -123,15 +123,15 @@ def test_a_style_keeps_latents_and_draws_without_mirroring(tmp_path: Path) -> No
 def test_style_names_are_checked(tmp_path: Path, stage: str, name: str | None, part: str) -> None:
     """Before anything is drawn or written."""
     with pytest.raises(UsageError, match=part):
-        run_stage(stage, smoke=True, out=tmp_path / "run", name=name)
+        run_stage(stage, "portraits", smoke=True, out=tmp_path / "run", name=name)
     assert not (tmp_path / "run").exists()
 
 
 def test_stages_say_what_is_missing(tmp_path: Path) -> None:
     """A stage without its predecessors names the one to run; an unknown domain names the known ones."""
-    run_stage("data", smoke=True, out=tmp_path, device="cpu")
+    run_stage("data", "portraits", smoke=True, out=tmp_path, device="cpu")
     with pytest.raises(WeightsMissing, match="train generator"):
-        run_stage("encoder", smoke=True, out=tmp_path, device="cpu")
+        run_stage("encoder", "portraits", smoke=True, out=tmp_path, device="cpu")
     with pytest.raises(UnknownDomain, match="portraits"):
         run_stage("data", "nowhere", out=tmp_path)
 
@@ -262,7 +262,7 @@ def test_latent_discriminator_learns_and_punishes_strangers(tmp_path: Path) -> N
 def test_rows_are_unlocked_from_coarse_to_fine(tmp_path: Path) -> None:
     """e4e's schedule: all rows like the first at the start, free ones from the coarse end, all free in the end."""
     for stage in ("data", "attributes", "identity", "generator", "encoder", "e4e"):
-        run_stage(stage, smoke=True, out=tmp_path, device="cpu")
+        run_stage(stage, "portraits", smoke=True, out=tmp_path, device="cpu")
     domain = read_domain(tmp_path)
     tensors, _ = load_weights(domain.path("e4e"))
     generator_tensors, _ = load_weights(domain.path("generator"))
@@ -390,13 +390,13 @@ def test_a_grown_generator_learns_only_its_new_block(tmp_path: Path, with_hypern
     small = Generator(replace(SMOKE.generator, resolution=16)).eval()
     save_weights(tmp_path / "generator.safetensors", small.state_dict(), {"domain": "smoke"})
     before, _ = load_weights(tmp_path / "generator.safetensors")  # rounded, as files are
-    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    run_stage("generator", "portraits", smoke=True, out=tmp_path, device="cpu")
     after, _ = load_weights(tmp_path / "generator.safetensors")
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert bool(after["to_rgbs.2.conv.weight"].any())
     assert len(after) > len(before)
     # Called again, a finished stage changes nothing, and knows that only the new block was trained.
-    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    run_stage("generator", "portraits", smoke=True, out=tmp_path, device="cpu")
     again, _ = load_weights(tmp_path / "generator.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in after.items())
 
@@ -408,7 +408,7 @@ def test_a_polished_generator_keeps_its_styles(tmp_path: Path) -> None:
     generator = Generator(SMOKE.generator).eval()
     save_weights(tmp_path / "generator.safetensors", generator.state_dict(), {"domain": "smoke"})
     before, _ = load_weights(tmp_path / "generator.safetensors")
-    run_stage("generator", smoke=True, out=tmp_path, device="cpu")
+    run_stage("generator", "portraits", smoke=True, out=tmp_path, device="cpu")
     after, _ = load_weights(tmp_path / "generator.safetensors")
     moved = {name for name, tensor in before.items() if not torch.equal(after[name], tensor)}
     assert any(name.endswith(".conv.weight") for name in moved)
