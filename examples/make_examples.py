@@ -1,7 +1,7 @@
 """Make the example photos: `python examples/make_examples.py`. Everyone beside this script is nobody.
 
-The faces are drawn by the shipped generator of `photos` from random numbers; seeds were picked by looking at many, for a
-diverse set.
+The faces are drawn by the shipped generator of `photos` from random numbers; seeds were picked by looking at many, for
+a diverse set.
 """
 
 from __future__ import annotations
