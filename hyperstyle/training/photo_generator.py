@@ -104,7 +104,7 @@ class PhotoGeneratorTraining:
     """
 
     batch: int = 8
-    phases: tuple[Size, ...] = ((64, 64, 0.4), (128, 128, 0.85), (256, 128, 1.0))
+    phases: tuple[Size, ...] = ((64, 64, 0.6), (128, 128, 0.9), (256, 128, 1.0))
     face_weight: float = 3.0
     features: tuple[float, ...] = (0.6, 0.6, 0.6, 0.6, 0.6)
     w_square: float = 1e-3
