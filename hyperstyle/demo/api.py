@@ -18,11 +18,11 @@ from hyperstyle.animation import Animation, InPhoto, State, Sweep, frame_count
 from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import likeness
 from hyperstyle.demo.widgets import photo_input
-from hyperstyle.editing import TextEdit
 from hyperstyle.errors import HyperStyleError, UsageError
 from hyperstyle.images import open_photo, to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Inversion
+from hyperstyle.look import Look, TextEdit, look_of
 from hyperstyle.movies import check_movie
 from hyperstyle.pipeline import choose_face
 from hyperstyle.provenance import Source, save_edited
@@ -127,24 +127,25 @@ class Endpoints:
             Once: the picture's file, which exists until the iterator goes on; it says that it is AI-edited.
         """
         with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
-            look = self._recipe(recipe, edits, prompts, offset_strength)
-            if photo is None and inversion is None and look.inversion is None:
+            look = look_of(_edits(edits), _prompts(prompts), offset_strength)
+            wanted = self._recipe(recipe, look)
+            if photo is None and inversion is None and wanted.inversion is None:
                 raise UsageError(texts.API_NOTHING_GIVEN)
             if paste_back and (photo is None or inversion is not None):
                 raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
-            self.pipeline.check_recipe(look)
-            path, mark = Path(folder) / "edited.png", bool(look.mark)
+            self.pipeline.check_recipe(wanted)
+            path, mark = Path(folder) / "edited.png", bool(wanted.mark)
             if inversion is not None or photo is None:
-                given = look.inversion if inversion is None else Inversion.load(inversion)
-                yield _saved(self.pipeline.render_recipe(look, given), path, mark=mark)
+                given = wanted.inversion if inversion is None else Inversion.load(inversion)
+                yield _saved(self.pipeline.render_recipe(wanted, given), path, mark=mark)
                 return
             chosen = self._choose(photo, face)
-            rebuilt = self.pipeline.invert(chosen, look.steps if steps is None else _steps(steps))
-            picture = self.pipeline.render_recipe(look, rebuilt)
+            rebuilt = self.pipeline.invert(chosen, wanted.steps if steps is None else _steps(steps))
+            picture = self.pipeline.render_recipe(wanted, rebuilt)
             if not paste_back:
                 yield _saved(picture, path, mark=mark)
                 return
-            edited = [(chosen, picture, look.paste or PasteOptions())]
+            edited = [(chosen, picture, wanted.paste or PasteOptions())]
             yield _saved(self.pipeline.paste_back_all(open_photo(photo), edited).picture, path, "composite", mark)
 
     def animate(
@@ -192,7 +193,7 @@ class Endpoints:
             speed, path = round(fps), Path(folder) / f"animated.{str(format)[:20].lower().lstrip('.')}"
             # Whatever is wrong is said before the face is looked for.
             for state in motion.states:
-                self.pipeline.check_edits(state.edits, (), 1.0)
+                self.pipeline.check_look(state.look)
             check_movie(path, speed, frame_count(seconds, speed), (2, 2))
             place = None
             if inversion is not None:
@@ -243,14 +244,11 @@ class Endpoints:
     def _choose(self, photo: str | None, face: str) -> AlignedFace:
         return self.pipeline.align(open_photo(_given(photo)), _which(face))
 
-    def _recipe(self, recipe: Any, edits: Any, prompts: Any, offset_strength: float) -> Recipe:
+    def _recipe(self, recipe: Any, look: Look) -> Recipe:
         """The recipe that was given, or one made of the separate values."""
-        strengths, words = _edits(edits), _prompts(prompts)
         if recipe is None:
-            # Before they become a recipe, so that the sentence is about the value and not about a recipe.
-            self.pipeline.check_edits(strengths, words, offset_strength)
-            return Recipe(self.pipeline.domain.name, strengths, tuple(words), offset_strength=offset_strength)
-        if strengths or words or offset_strength != 1:
+            return Recipe(self.pipeline.domain.name, look)
+        if look != Look():
             raise UsageError(texts.API_TWO_LOOKS)
         return Recipe.from_record(recipe, self.pipeline.domain.name, texts.API_RECIPE)
 

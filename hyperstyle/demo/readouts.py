@@ -107,12 +107,13 @@ def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Contr
 
 def asked_for(pipeline: HyperStyle, controls: Controls) -> set[str]:
     """Properties that the controls set out to change."""
-    asked = set(controls.active)
-    if controls.asking:
+    look = controls.look.effective
+    asked = set(look.edits)
+    if look.words:
         tried = {row.prompt: row.parameter for row in pipeline.text_editor.suggestions}
-        for prompt in controls.asking:
-            words = set(prompt.words.lower().split())
-            asked |= {tried.get(prompt.words.strip(), "")}
+        for edit in look.words:
+            words = set(edit.prompt.lower().split())
+            asked |= {tried.get(edit.prompt.strip(), "")}
             asked |= {trait.name for trait in pipeline.domain.traits if set(trait.name.split("_")) <= words}
     return asked
 
