@@ -14,6 +14,9 @@ from hyperstyle.errors import NoFaceFound
 
 Points = NDArray[np.float64]
 
+LARGEST_SIDE = 2048
+"""Of crops at the photo's own resolution, px: a face that fills a photo of 12 megapixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
@@ -30,6 +33,7 @@ class AlignedFace:
         report: Pose, size, sharpness and warnings.
         index: Number among the faces of the photo, 0 being the largest.
         whole: The picture is the whole photo, resized; nothing was searched for or cut out.
+        photo: The photo it was found in, RGB and upright: for crops of more pixels. None if nobody kept it.
     """
 
     picture: Image.Image
@@ -39,11 +43,24 @@ class AlignedFace:
     report: AlignmentReport
     index: int
     whole: bool = False
+    photo: Image.Image | None = None
 
     @property
     def crop_landmarks(self) -> Points:
         """(478, 2) landmarks in the crop, (0, 0) being its top left and (1, 1) its bottom right corner."""
         return crop.photo_to_quad(self.quad, self.landmarks)
+
+    def own_side(self, least: int) -> int:
+        """Side in px, `least` or more, at which the crop loses nothing of its photo (up to `LARGEST_SIDE`)."""
+        if self.photo is None:
+            return max(least, self.picture.width)
+        return max(least, min(LARGEST_SIDE, round(crop.quad_side(self.quad))))
+
+    def own_crop(self, side: int) -> Image.Image:
+        """The face cut out of its photo again, an RGB square of this side in px; without a photo `picture`, resized."""
+        if self.photo is None or self.whole or side == self.picture.width:
+            return self.picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+        return crop.crop_face(self.photo, self.quad, side)
 
 
 def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
@@ -59,7 +76,7 @@ def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
     box = (0.0, 0.0, float(width), float(height))
     report = AlignmentReport(0.0, 0.0, 0.0, float(height), sharpness(photo, box), 0.0, ())
     picture = photo.resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR)
-    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True)
+    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True, photo=photo)
 
 
 def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
@@ -92,4 +109,5 @@ def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int)
         landmarks=face.landmarks,
         report=make_report(photo, face.points, face.size_px, outside, face.box),
         index=index,
+        photo=photo,
     )
