@@ -119,7 +119,7 @@ class DetailCarrier:
         keeps = share + 1 - known[..., 6:]
         photo = warp(self._photo_at(out), _scaled(moved, out), cubic=True)
         kept = cv2.merge([enlarged(keeps, out)] * 3)
-        result = np.clip(cv2.add(cv2.multiply(photo, kept), enlarged(ground, out)), 0, 255)
+        result: Plane = np.clip(np.asarray(cv2.add(cv2.multiply(photo, kept), enlarged(ground, out))), 0, 255)
         if amount < 1:
             result = np.clip(enlarged(drawn, out), 0, 255) * (1 - amount) + result * amount
         return Image.fromarray(_to_bytes(result))
