@@ -217,6 +217,7 @@ class Animation:
         fps: Frames per second, 1 to 60.
         generator: As for `HyperStyle.stylise`: draw every state with this one.
         place: What is done with every picture, such as an `InPhoto`; None leaves the crop.
+        face: The face in its photo, to draw on that as `HyperStyle.edit` does; not on the way from one face to another.
 
     Raises:
         UsageError: The length or the number of frames makes no sense, or there is no face.
@@ -232,6 +233,7 @@ class Animation:
         fps: int = 24,
         generator: Generator | FastSynthesis | str | None = None,
         place: Callable[[Image.Image], Image.Image] | None = None,
+        face: AlignedFace | None = None,
     ) -> None:
         self.pipeline, self.motion, self.fps = pipeline, motion, fps
         self.count = frame_count(seconds, fps)
@@ -244,6 +246,8 @@ class Animation:
             pipeline.check_look(state.look)
         self._states = [replace(state, inversion=state.inversion or inversion) for state in states]
         self._place = place
+        # The photo's detail belongs to one face: on the way to another there is no photo to keep.
+        self._face = face if len({id(state.inversion) for state in self._states}) == 1 else None
         self._generator = None if isinstance(generator, str) else generator
         # Weights of passing moments are not worth keeping: they would push other people's faces out of the cache.
         self._still = all(
@@ -291,7 +295,9 @@ class Animation:
         """Draw one frame; indices as for `state`, raises as `HyperStyle.render` does."""
         state = self.state(index)
         assert state.inversion is not None
-        if self._generator is None:
+        if self._face is not None and self._generator is None:
+            picture = self.pipeline.edit(self._face, state.inversion, state.look, quick=True)
+        elif self._generator is None:
             picture = self.pipeline.render(state.inversion, state.look, remember=self._still)
         else:
             picture = self.pipeline.stylise(state.inversion, self._generator, state.look)

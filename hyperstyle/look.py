@@ -18,7 +18,7 @@ DEFAULT_NEUTRAL = "a face"
 MAX_EDITS, MAX_WORDS = 200, 50
 MAX_NAME = 300  # characters of an edit's name; prompts have a limit of their own where they are read
 
-NUMBERS = {"offset_strength": "offset"}
+NUMBERS = {"offset_strength": "offset", "detail": "detail"}
 """Fields that are one number, with their names in links; recipes and the page use the field's own."""
 NAMES = {"text": "words", "plain": "unconditioned", "style": "art_style"}
 """Fields that have another name in arguments and recipes, by that name."""
@@ -58,6 +58,7 @@ class Look:
         unconditioned: Names of edits that use the direction as it was found, so that correlated traits move too.
         art_style: Name of the style it is drawn in, one of `HyperStyle.styles`; empty for the domain's own generator.
         off: Names of edits that are kept but not drawn.
+        detail: How much of the photo's own detail an edit keeps where the photo is there: 1 all of it, 0 none.
 
     Raises:
         BadLook: A value is of the wrong kind or not finite. What the domain has to say is checked when it is drawn.
@@ -69,6 +70,7 @@ class Look:
     unconditioned: frozenset[str] = frozenset()
     art_style: str = ""
     off: frozenset[str] = frozenset()
+    detail: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every value, and settle their types."""

@@ -422,7 +422,11 @@ class HyperStyle:
         return to_photo(self.draw(inversion, look, *values, resolution=resolution, remember=remember, **parts))
 
     def render_recipe(
-        self, recipe: Recipe, inversion: Inversion | None = None, resolution: int | None = None
+        self,
+        recipe: Recipe,
+        inversion: Inversion | None = None,
+        resolution: int | None = None,
+        face: AlignedFace | None = None,
     ) -> Image.Image:
         """Draw a face as a recipe says.
 
@@ -430,16 +434,19 @@ class HyperStyle:
             recipe: Made in this domain.
             inversion: The face; None for the one in the recipe, which gives the picture it was made from.
             resolution: As in `render`.
+            face: The face in its photo, to draw the edit on that as `edit` does; None to draw it as `render` does.
 
         Raises:
             WrongDomain: The recipe belongs to another domain.
             UsageError: There is no face, neither given nor in the recipe (also what `render` raises).
         """
         self.check_recipe(recipe)
-        face = recipe.inversion if inversion is None else inversion
-        if face is None:
+        rebuilt = recipe.inversion if inversion is None else inversion
+        if rebuilt is None:
             raise UsageError("This recipe holds no face of its own; give it a photo, or a face saved by `invert`.")
-        return self.render(face, recipe.look, resolution=resolution)
+        if face is not None and resolution is None:
+            return self.edit(face, rebuilt, recipe.look)
+        return self.render(rebuilt, recipe.look, resolution=resolution)
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse a recipe that `render_recipe` would refuse, before any work is put into a face.
@@ -460,6 +467,7 @@ class HyperStyle:
         if look.art_style:
             check_style(look.art_style, self.domain)
         check_strength("The offset strength", look.offset_strength, 0, MAX_OFFSET_STRENGTH)
+        check_detail(look.detail)
         for name, strength in look.edits.items():
             self._w_shift(name, strength)
         for edit in look.words:
@@ -497,7 +505,6 @@ class HyperStyle:
         inversion: Inversion,
         look: AnyLook = None,
         *values: Any,
-        detail: float = 1.0,
         quick: bool = False,
         **parts: Any,
     ) -> Image.Image:
@@ -506,8 +513,7 @@ class HyperStyle:
         Args:
             face: From `align`.
             inversion: Of this face.
-            look, values, parts: As in `render`.
-            detail: How much of the photo's own detail is carried over: 1 all of it, 0 none.
+            look, values, parts: As in `render`; `detail` says how much of the photo's own detail is carried over.
             quick: For while a slider moves: no larger than `QUICK_SIDE`, and the edit is drawn by `preview`.
 
         Returns:
@@ -518,7 +524,6 @@ class HyperStyle:
         Raises:
             UsageError: `detail` does not lie between 0 and 1 (also what `render` raises).
         """
-        check_detail(detail)
         look = look_of(look, *values, **parts)
         self.check_look(look)
         draw = partial(self.preview if quick else self.render, inversion, look)
@@ -526,11 +531,11 @@ class HyperStyle:
             return draw()
         side = face.own_side(self.domain.resolution)
         side = min(side, QUICK_SIDE) if quick else side
-        if detail == 1 and not look.effective.edits and not look.effective.words:
+        if look.detail == 1 and not look.effective.edits and not look.effective.words:
             picture = face.own_crop(side)
         else:
-            picture = self._carrier(face, inversion, look.offset_strength).carry(draw(), detail, side)
-        if detail == 1:
+            picture = self._carrier(face, inversion, look.offset_strength).carry(draw(), look.detail, side)
+        if look.detail == 1:
             picture.info[OWN_PIXELS] = True
         return picture
 

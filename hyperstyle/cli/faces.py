@@ -201,6 +201,14 @@ def edit(
     style: Annotated[
         str | None, typer.Option("--style", help="Draw in one of the domain's styles: line, clay.", metavar="NAME")
     ] = None,
+    detail: Annotated[
+        float | None,
+        typer.Option(
+            "--detail",
+            help="Of a photo: how much of its own detail the edit keeps, 1 (the default) all of it, 0 only what the "
+            "generator draws.",
+        ),
+    ] = None,
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
@@ -246,7 +254,7 @@ def edit(
     from hyperstyle.recipes import PNG_KEYWORD, SUFFIX, Recipe
     from hyperstyle.weights.fine_tuned import load_fine_tuned
 
-    look = parse_look(settings, text, disentanglement, offset_strength=offset_strength)
+    look = parse_look(settings, text, disentanglement, offset_strength=offset_strength, detail=detail)
     is_recipe = source.name.lower().endswith(SUFFIX)
     saved = is_recipe or source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
@@ -261,7 +269,7 @@ def edit(
     if is_recipe and recipe_file is not None:
         raise UsageError("A recipe is given twice; leave out --recipe, or give it a photo.")
     recipe_file = source if is_recipe else recipe_file
-    if recipe_file is not None and (look != Look() or {offset_strength, disentanglement} != {None}):
+    if recipe_file is not None and (look != Look() or {offset_strength, disentanglement, detail} != {None}):
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
     if style is not None and generator is not None:
         raise UsageError("--style and --generator both say what draws the face; give one of them.")
@@ -292,10 +300,10 @@ def edit(
     pipeline.check_recipe(recipe)
     fine_tuned = None if generator is None else load_fine_tuned(generator, pipeline.domain, pipeline.device)
 
-    def draw(inversion: Inversion) -> Image.Image:
+    def draw(inversion: Inversion, in_photo: AlignedFace | None = None) -> Image.Image:
         with shared.progress("drawing"):
             if fine_tuned is None:
-                return pipeline.render_recipe(recipe, inversion)
+                return pipeline.render_recipe(recipe, inversion, face=in_photo)
             return pipeline.stylise(inversion, fine_tuned, recipe.look)
 
     percent = ""
@@ -310,7 +318,7 @@ def edit(
         for one in _chosen(found, wanted):
             print_warnings(one)
             inversion, _ = rebuild(pipeline, one, recipe.steps)
-            edited.append((one, draw(inversion), options))
+            edited.append((one, draw(inversion, one), options))
         if paste_back:
             for one, drawn, _ in edited if options.keep else []:
                 _print_note(movement_warning(one, drawn))

@@ -85,6 +85,9 @@ def animate(
     offset_strength: Annotated[
         float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
     ] = 1.0,
+    detail: Annotated[
+        float, typer.Option("--detail", help="Of a photo: how much of its own detail stays, 1 all of it, 0 none.")
+    ] = 1.0,
     style: StyleOption = None,
     note: NoteOption = True,
     steps: StepsOption = None,
@@ -99,7 +102,7 @@ def animate(
     from hyperstyle.latents import Inversion
     from hyperstyle.movies import check_movie
 
-    fixed = State(parse_look(settings, text, offset_strength=offset_strength, style=style))
+    fixed = State(parse_look(settings, text, offset_strength=offset_strength, detail=detail, style=style))
     saved = source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
@@ -113,7 +116,7 @@ def animate(
     pipeline = shared.load_pipeline(domain, device, weights)
     for state in motion.states:
         pipeline.check_look(state.look)
-    place = None
+    place = aligned = None
     if inversion is None:
         assert photo is not None
         with shared.progress("finding the face"):
@@ -121,7 +124,7 @@ def animate(
         print_warnings(aligned)
         inversion, _ = rebuild(pipeline, aligned, steps)
         place = InPhoto(photo, aligned) if paste_back else None
-    animation = Animation(pipeline, inversion, motion, seconds, fps, place=place)
+    animation = Animation(pipeline, inversion, motion, seconds, fps, place=place, face=aligned)
     with shared.progress("drawing", len(animation)) as bar:
         movie = animation.export(out, lambda done, total: bar.advance(), note=note)
     size = f"{movie.size[0]} x {movie.size[1]} px"

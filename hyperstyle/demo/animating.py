@@ -225,7 +225,9 @@ class Animator:
         else:
             edit = TextEdit(wish.words) if wish.words else wish.edit
             motion = Sweep(edit, wish.start, wish.stop, State(look), ping_pong=wish.ping_pong)
-        made = PatientAnimation(self.pipeline, rebuilt.inversion, motion, wish.seconds, wish.fps, place=place)
+        made = PatientAnimation(
+            self.pipeline, rebuilt.inversion, motion, wish.seconds, wish.fps, place=place, face=rebuilt.face
+        )
         made.turns = self.handlers.turns
         return made
 

@@ -109,6 +109,7 @@ class Endpoints:
         steps: float | None = None,
         paste_back: bool = False,
         recipe: dict[str, Any] | None = None,
+        detail: float = 1.0,
     ) -> Iterator[str]:
         """Edit a face, optionally inside its photo.
 
@@ -121,13 +122,15 @@ class Endpoints:
             face: Which face: "largest", or a number counted from 0 in order of size.
             steps: Refinement steps, 0 to 20; left out, the number that suits the domain.
             paste_back: Return the whole photo with the edited face in it, instead of the face alone.
-            recipe: A saved recipe in place of `edits`, `prompts` and `offset_strength`; its face needs no photo.
+            recipe: A saved recipe in place of `edits`, `prompts`, `offset_strength` and `detail`; its face needs no
+                photo.
+            detail: Of a photo: how much of its own detail the edit keeps, 1 all of it, 0 what the generator draws.
 
         Yields:
             Once: the picture's file, which exists until the iterator goes on; it says that it is AI-edited.
         """
         with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
-            look = look_of(_edits(edits), _prompts(prompts), offset_strength)
+            look = look_of(_edits(edits), _prompts(prompts), offset_strength, detail=detail)
             wanted = self._recipe(recipe, look)
             if photo is None and inversion is None and wanted.inversion is None:
                 raise UsageError(texts.API_NOTHING_GIVEN)
@@ -141,7 +144,7 @@ class Endpoints:
                 return
             chosen = self._choose(photo, face)
             rebuilt = self.pipeline.invert(chosen, wanted.steps if steps is None else _steps(steps))
-            picture = self.pipeline.render_recipe(wanted, rebuilt)
+            picture = self.pipeline.render_recipe(wanted, rebuilt, face=chosen)
             if not paste_back:
                 yield _saved(picture, path, mark=mark)
                 return
@@ -196,13 +199,14 @@ class Endpoints:
                 self.pipeline.check_look(state.look)
             check_movie(path, speed, frame_count(seconds, speed), (2, 2))
             place = None
+            chosen = None
             if inversion is not None:
                 rebuilt = Inversion.load(inversion)
             else:
                 chosen = self._choose(photo, face)
                 rebuilt = self.pipeline.invert(chosen, _steps(steps))
                 place = InPhoto(str(photo), chosen) if paste_back else None
-            movie = Animation(self.pipeline, rebuilt, motion, seconds, speed, place=place)
+            movie = Animation(self.pipeline, rebuilt, motion, seconds, speed, place=place, face=chosen)
             yield str(movie.export(path).path)
 
     def compare(
@@ -279,6 +283,7 @@ def add_endpoints(pipeline: HyperStyle) -> None:
             _typed(gr.JSON([], label="prompts"), PROMPTS_TYPE),
         )
         offset_strength = gr.Number(1.0, label="offset_strength")
+        detail = gr.Number(1.0, label="detail")
         paste_back = gr.Checkbox(False, label="paste_back")
         recipe, methods = _typed(gr.JSON(label="recipe"), RECIPE_TYPE), _typed(gr.JSON(label="methods"), METHODS_TYPE)
         picture = gr.Image(format="png", label="picture", interactive=False)
@@ -304,7 +309,7 @@ def add_endpoints(pipeline: HyperStyle) -> None:
     names = ", ".join(f"{row.name} ({row.minimum:g} to {row.maximum:g})" for row in pipeline.edits)
     start.click(
         endpoints.edit,
-        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back, recipe],
+        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back, recipe, detail],
         picture,
         api_name="edit",
         api_description=texts.API_EDIT.format(names=names or texts.API_NO_EDITS),

@@ -425,7 +425,7 @@ class Handlers:
                 if not preview:
                     return self.settle(session, rebuilt, controls)
                 serial = session.next_serial()
-                picture, note = self._draw(rebuilt.inversion, controls, preview)
+                picture, note = self._draw(rebuilt, controls, preview)
                 return Change(
                     serial,
                     status=_news(session, note),
@@ -447,7 +447,7 @@ class Handlers:
         """
         serial = session.next_serial()
         settled = controls.settled()
-        picture, note = self._draw(rebuilt.inversion, settled)
+        picture, note = self._draw(rebuilt, settled)
         readout = self.read_out(rebuilt, picture, settled)
         with session.lock:
             history = session.history
@@ -474,11 +474,12 @@ class Handlers:
         if self.wanted_look(controls).art_style:
             return Readout(None, None)  # the networks that look at pictures know the plain world only
         with self._drawings:
-            return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
+            before = rebuilt.baseline.of(rebuilt.face is not None and controls.look.detail >= 0.5)
+            return readouts.read(self.pipeline, before, self.pipeline.target(picture), controls)
 
     def draw(self, rebuilt: Rebuilt, controls: Controls) -> Image.Image:
         """Draw a face in full, without noting anything."""
-        return self._draw(rebuilt.inversion, controls)[0]
+        return self._draw(rebuilt, controls)[0]
 
     def draw_small(self, rebuilt: Rebuilt, controls: Controls, longest_px: int) -> Image.Image:
         """Draw a face at the smallest size of the generator that is no smaller than `longest_px`, or in full."""
@@ -561,7 +562,7 @@ class Handlers:
 
     def _face(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
-        return self._draw(rebuilt.inversion, controls)[0]
+        return self._draw(rebuilt, controls)[0]
 
     def _whole(self, session: Session, controls: Controls, take: TakeHome) -> Image.Image:
         return self._pasted(session, controls, take)[0].picture
@@ -571,14 +572,12 @@ class Handlers:
     ) -> tuple[Pasted, list[tuple[AlignedFace, Image.Image]]]:
         """The photo with its edited faces in it, and these faces with their edited pictures."""
         listed = faces_to_paste(session, controls)
-        faces = [(one.face, self._draw(one.inversion, state)[0]) for one, state in listed if one.face is not None]
+        faces = [(one.face, self._draw(one, state)[0]) for one, state in listed if one.face is not None]
         photo = next(one.photo for one, _ in listed if one.photo is not None)
         edited = [(face, picture, take.paste) for face, picture in faces]
         return self.pipeline.paste_back_all(photo, edited), faces
 
-    def _draw(
-        self, inversion: Inversion, controls: Controls, preview: bool = False
-    ) -> tuple[Image.Image, Status | None]:
+    def _draw(self, rebuilt: Rebuilt, controls: Controls, preview: bool = False) -> tuple[Image.Image, Status | None]:
         """Draw with every prompt the text model knows; the second value says what is wrong with the others."""
         complaints, remarks, known = [], [], []
         look = self.wanted_look(controls)
@@ -592,8 +591,12 @@ class Handlers:
                 known.append(edit)
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
-            draw = self.pipeline.preview if preview else self.pipeline.render
-            picture = draw(inversion, replace(look, words=tuple(known)))
+            look = replace(look, words=tuple(known))
+            if rebuilt.face is not None:
+                picture = self.pipeline.edit(rebuilt.face, rebuilt.inversion, look, quick=preview)
+            else:
+                draw = self.pipeline.preview if preview else self.pipeline.render
+                picture = draw(rebuilt.inversion, look)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None

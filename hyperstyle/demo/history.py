@@ -158,6 +158,8 @@ def describe(before: Controls, after: Controls, rows: Sequence[EditRow]) -> str:
         return texts.STYLES.get(new.art_style, new.art_style.capitalize())
     if old.offset_strength != new.offset_strength:
         return texts.HISTORY_OFFSET.format(value=new.offset_strength)
+    if old.detail != new.detail:
+        return texts.HISTORY_DETAIL.format(value=new.detail)
     if before.steps != after.steps:
         return texts.HISTORY_STEPS.format(count=after.steps)
     return texts.HISTORY_OTHER
