@@ -17,7 +17,7 @@ PACKAGE = ROOT / "hyperstyle"
 LAYERS = {
     "errors": -2,
     **dict.fromkeys(("tensor_file", "traits"), -1),
-    **dict.fromkeys(("latents", "domains", "images", "device"), 0),
+    **dict.fromkeys(("latents", "look", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(
         ("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance", "verification"), 2
@@ -43,6 +43,7 @@ ROOMS = {
 HEAVY = ("av", "gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
 CORE = (
     "latents",
+    "look",
     "domains",
     "images",
     "device",

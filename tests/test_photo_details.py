@@ -154,10 +154,10 @@ def test_goals_hold_where_both_ends_keep_to_them():
     lines = photographs_page._goals(details(rows))[1].splitlines()
     assert [line.split(":")[0] for line in lines] == ["- **yaw**", "- **hair_grey**", "- **light_x**"]
     assert "4 of 6 hold" in lines[0]
-    assert "Does not hold: share of the change by landmarks 1.20 and 0.89 (at least 0.9); change outside" in lines[0]
-    assert "in grey levels 0.20 and 1.00 (below 1)." in lines[0]
+    assert "Does not hold: share of the change by landmarks 1.200 and 0.890 (at least 0.9); change outside" in lines[0]
+    assert "in grey levels 0.200 and 1.000 (below 1)." in lines[0]
     assert "Holds: judge distance 0.300 and 0.290 (at most 0.3);" in lines[0]
-    assert "sharpness 1.00 (0.9 to 1.1)" in lines[2]
+    assert "sharpness 1.000 (0.9 to 1.1)" in lines[2]
     assert ("hair_grey", "judge") not in {(one["edit"], one["goal"]) for one in check_goals(rows, "identity")}
     assert "no judge was named" in photographs_page._goals(details(rows, "identity"))[0]
 

@@ -33,7 +33,7 @@ class AlignedFace:
         report: Pose, size, sharpness and warnings.
         index: Number among the faces of the photo, 0 being the largest.
         whole: The picture is the whole photo, resized; nothing was searched for or cut out.
-        photo: The photo it was found in, RGB and upright: for crops of more pixels. None if nobody kept it.
+        own: The crop at the photo's own resolution, up to `LARGEST_SIDE`; None where `picture` is no smaller.
     """
 
     picture: Image.Image
@@ -43,7 +43,7 @@ class AlignedFace:
     report: AlignmentReport
     index: int
     whole: bool = False
-    photo: Image.Image | None = None
+    own: Image.Image | None = None
 
     @property
     def crop_landmarks(self) -> Points:
@@ -52,15 +52,12 @@ class AlignedFace:
 
     def own_side(self, least: int) -> int:
         """Side in px, `least` or more, at which the crop loses nothing of its photo (up to `LARGEST_SIDE`)."""
-        if self.photo is None:
-            return max(least, self.picture.width)
-        return max(least, min(LARGEST_SIDE, round(crop.quad_side(self.quad))))
+        return max(least, (self.own or self.picture).width)
 
     def own_crop(self, side: int) -> Image.Image:
-        """The face cut out of its photo again, an RGB square of this side in px; without a photo `picture`, resized."""
-        if self.photo is None or self.whole or side == self.picture.width:
-            return self.picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
-        return crop.crop_face(self.photo, self.quad, side)
+        """The crop as an RGB square of this side in px, from the finest one there is; that itself at its own side."""
+        finest = self.picture if self.own is None or side == self.picture.width else self.own
+        return finest.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
 
 
 def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
@@ -76,7 +73,7 @@ def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
     box = (0.0, 0.0, float(width), float(height))
     report = AlignmentReport(0.0, 0.0, 0.0, float(height), sharpness(photo, box), 0.0, ())
     picture = photo.resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR)
-    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True, photo=photo)
+    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True)
 
 
 def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
@@ -102,12 +99,14 @@ def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
 def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int) -> AlignedFace:
     quad = crop.face_quad(*landmarks.eyes_and_mouth(face.landmarks))
     outside = crop.outside_fraction(quad, photo.size)
+    sampled = crop.sampled_quad(quad, photo.size, size)
+    side = min(LARGEST_SIDE, 2 * round(crop.quad_side(sampled) / 2))  # even, as movies need it
     return AlignedFace(
         picture=crop.crop_face(photo, quad, size),
-        quad=crop.sampled_quad(quad, photo.size, size),
+        quad=sampled,
         box=face.box,
         landmarks=face.landmarks,
         report=make_report(photo, face.points, face.size_px, outside, face.box),
         index=index,
-        photo=photo,
+        own=crop.crop_face(photo, sampled, side) if side > size else None,
     )

@@ -272,12 +272,12 @@ def _details(details: Mapping[str, Any]) -> list[str]:
 
 
 _GOALS = {
-    "judge": ("judge distance", 3),
-    "network": ("share of the change by the attribute network", 2),
-    "landmarks": ("share of the change by landmarks", 2),
-    "apart_px": ("landmarks apart in px", 2),
-    "sharpness": ("sharpness", 2),
-    "outside": ("change outside in grey levels", 2),
+    "judge": "judge distance",
+    "network": "share of the change by the attribute network",
+    "landmarks": "share of the change by landmarks",
+    "apart_px": "landmarks apart in px",
+    "sharpness": "sharpness",
+    "outside": "change outside in grey levels",
 }
 
 
@@ -303,13 +303,12 @@ def _goals(details: Mapping[str, Any]) -> list[str]:
 
 
 def _goal(one: Mapping[str, Any]) -> str:
-    label, digits = _GOALS[one["goal"]]
-    values = " and ".join(f"{value:.{digits}f}" for value in one["values"])
+    values = " and ".join(f"{value:.3f}" for value in one["values"])
     if one["least"] is None:
         wanted = f"{'below' if one['below'] else 'at most'} {one['most']:g}"
     else:
         wanted = f"at least {one['least']:g}" if one["most"] is None else f"{one['least']:g} to {one['most']:g}"
-    return f"{label} {values} ({wanted})"
+    return f"{_GOALS[one['goal']]} {values} ({wanted})"
 
 
 def _look(one: Mapping[str, Any]) -> list[str]:
