@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -67,12 +69,16 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     """
     a, b = a.double(), b.double()
     apart = (a.mean(0) - b.mean(0)).square().sum()
-    cov_a, cov_b = a.t().cov(), b.t().cov()
-    # The trace of the root of a product of two covariances: the product's eigenvalues are those of a symmetric matrix.
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.t()
-    shared = torch.linalg.eigvalsh(root @ cov_b @ root).clamp_min(0).sqrt().sum()
-    return float((apart + cov_a.trace() + cov_b.trace() - 2 * shared).clamp_min(0))
+    a, b = (one.sub(one.mean(0)).div(math.sqrt(len(one) - 1)) for one in (a, b))  # covariances are a'a and b'b
+    # The trace of the root of their product. Its eigenvalues are the squared singular values of ab', the smaller matrix
+    # for a few pictures; for many, they are those of a symmetric (C, C) matrix.
+    if min(len(a), len(b)) < a.shape[1]:
+        shared = torch.linalg.svdvals(a @ b.t()).sum()
+    else:
+        values, vectors = torch.linalg.eigh(a.t() @ a)
+        root = vectors * values.clamp_min(0).sqrt() @ vectors.t()
+        shared = torch.linalg.eigvalsh(root @ (b.t() @ b) @ root).clamp_min(0).sqrt().sum()
+    return float((apart + a.square().sum() + b.square().sum() - 2 * shared).clamp_min(0))
 
 
 def l2(a: Tensor, b: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hyperstyle import metrics, verification
+from hyperstyle.alignment.landmarks import eyes_and_mouth
 from hyperstyle.cli import main
 from hyperstyle.errors import UsageError
 from hyperstyle.evaluation import photograph_edits, photographs, photographs_page
@@ -256,6 +257,11 @@ def test_people_come_in_order_and_what_cannot_be_used_is_told(chosen):
     assert [file for file, _ in chosen.refused] == ["0_broken.png"]
     assert chosen.shots[0] == chosen.shots[1] != chosen.shots[2]
     assert all(picture.shape == (3, 256, 256) for picture in chosen.pictures)
+    # Landmarks are in crop units: the recipe puts the eyes' middle above the crop's.
+    for points in chosen.landmarks:
+        left, right, *_ = eyes_and_mouth(points)
+        assert points.shape == (478, 2)
+        assert ((left + right) / 2).tolist() == pytest.approx([0.5, 0.48], abs=0.03)
     with pytest.raises(UsageError, match="Nobody"):
         of_people(chosen.rows, lambda person: person == "p9")
     with pytest.raises(UsageError, match="None of the 1 pictures"):
@@ -290,8 +296,8 @@ def test_every_method_is_measured(drawn_folder, chosen, judge_folder, monkeypatc
     tuned = {"config": PTIConfig(steps=1)}
     options |= {"pti": tuned | {"pivot": pipeline.inverter("w", **short)}, "hyperstyle+pti": tuned}
     told: list[None] = []
-    found = photographs.measure(pipeline, chosen, judge, 1, 2, lambda: told.append(None), options)
-    assert len(told) == photographs.work(pipeline, chosen, 1, 2) == 4 + 5 + 2
+    found = photographs.measure(pipeline, chosen, judge, 1, 2, 1, lambda: told.append(None), options)
+    assert len(told) == photographs.work(pipeline, chosen, 1, 2, 1) == 4 + 5 + 2 + 1
     counts = {row["name"]: row["n"] for row in found["methods"]}
     quick = ("encoder", "step 1", "step 2", "step 3", "step 4", "step 5", "psp", "e4e", "restyle-psp", "restyle-e4e")
     assert counts == dict.fromkeys(quick, 4) | dict.fromkeys(("idinvert", "w", "w+", "pti", "hyperstyle+pti"), 1)
@@ -326,13 +332,15 @@ def test_every_method_is_measured(drawn_folder, chosen, judge_folder, monkeypatc
 
 
 def test_without_a_judge_its_columns_are_left_out(drawn_folder, chosen):
-    found = photographs.measure(load(drawn_folder, "cpu"), chosen, slow_n=0, edited=0)
+    pipeline, told = load(drawn_folder, "cpu"), []
+    found = photographs.measure(pipeline, chosen, None, 0, 0, 0, lambda: told.append(None))
+    assert len(told) == photographs.work(pipeline, chosen, 0, 0, 0) == 4
     assert set(found["methods"][0]["measured"]) == {"identity", "l2", "psnr", "ms_ssim"}
-    assert found["edits"] == []
+    assert (found["edits"], found["details"]) == ([], {})
     page = photographs_page.to_markdown(found | {"minutes": 0.0}, "the command")
     assert "No judge was named" in page
     assert "judge distance" not in page
-    assert "## Edits" not in page
+    assert "## Edits" not in page  # on the photograph neither
 
 
 def test_the_nearest_photograph_may_be_any_of_the_persons(drawn_folder, chosen, judge_folder):
@@ -453,22 +461,25 @@ def run(capsys) -> Callable[..., tuple[int, str, str]]:
 def test_the_command_writes_a_page(run, drawn_folder, table, judge_folder, tmp_path):
     out = tmp_path / "docs" / "page.md"
     words = ("--domain", drawn_folder, "--data", table.parent / "pictures", "--table", table, "--people", ":p0003")
-    code, shown, said = run(*words, "--slow-n", 0, "--edited", 1, "--judge", judge_folder, "--out", out)
+    words = (*words, "--slow-n", 0, "--edited", 1, "--detailed", 1, "--judge", judge_folder)
+    code, shown, said = run(*words, "--out", out)
     assert (code, shown) == (0, f"{out}\n")
     assert said.startswith("Note: 0_broken.png is left out: ")
     page, numbers = out.read_text(), json.loads(out.with_suffix(".json").read_text())
-    command = "--data pictures --table photos.csv --people :p0003 --n 200 --slow-n 0 --edited 1 --judge model"
+    command = "--data pictures --table photos.csv --people :p0003 --n 200 --slow-n 0 --edited 1 --detailed 1"
+    command += " --judge model"
     assert command in page
     assert command in numbers["command"]
     assert "5 photographs of 3 people" in page
     assert "Pictures that could not be used: 1." in page
     assert (numbers["people"], numbers["pictures"], numbers["refused"]) == (3, 5, 1)
-    for heading in ("How alike", "Who it works for", "Telling people apart", "Edits", "What else moves"):
+    for heading in ("How alike", "Who it works for", "Telling people apart", "Edits", "What else moves",
+                    "Edits on the photograph", "Against the goals"):  # fmt: skip
         assert f"{heading}\n" in page
-    run(*words, "--slow-n", 0, "--edited", 1, "--judge", judge_folder, "--out", tmp_path / "again.md")
+    run(*words, "--out", tmp_path / "again.md")
     again = json.loads((tmp_path / "again.json").read_text())
-    assert {key: numbers[key] for key in ("methods", "groups", "edits")} == {
-        key: again[key] for key in ("methods", "groups", "edits")
+    assert {key: numbers[key] for key in ("methods", "groups", "edits", "details")} == {
+        key: again[key] for key in ("methods", "groups", "edits", "details")
     }
 
 

@@ -111,3 +111,14 @@ def test_frechet_distance_of_normals():
     # Means 2 apart in one axis, deviations 1 and 3 in another: 4 + (3 - 1)^2.
     b = torch.randn(4000, 3, generator=random) * torch.tensor([1.0, 3.0, 1.0]) + torch.tensor([2.0, 0.0, 0.0])
     assert metrics.frechet_distance(a, b) == pytest.approx(8, rel=0.05)
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 9), (9, 5), (4, 30), (30, 30)])
+def test_frechet_distance_of_few_pictures(n, m):
+    """Fewer pictures than features take another way, to what the definition says."""
+    random = torch.Generator().manual_seed(0)
+    a, b = torch.randn(n, 8, generator=random).double(), 2 * torch.randn(m, 8, generator=random).double() + 1
+    cov_a, cov_b = a.t().cov(), b.t().cov()
+    roots = torch.linalg.eigvals(cov_a @ cov_b).sqrt().real.sum()
+    expected = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * roots
+    assert metrics.frechet_distance(a, b) == pytest.approx(float(expected), rel=1e-4)

@@ -99,6 +99,14 @@ def evaluate(
     edited: Annotated[
         int, typer.Option("--edited", help="For --table: people whose faces are edited, at most.", min=0)
     ] = 40,
+    detailed: Annotated[
+        int,
+        typer.Option(
+            "--detailed",
+            help="For --table: people whose edits are also drawn on their photographs, at most; 0 leaves that out.",
+            min=0,
+        ),
+    ] = 20,
     split: Annotated[
         str,
         typer.Option(
@@ -139,7 +147,7 @@ def evaluate(
         if methods is not None:
             raise UsageError("--table measures every method; leave --methods out.")
         n, slow_n = 200 if n is None else n, 4 if slow_n is None else slow_n
-        _photographs(domain, weights, data, table, people, judge, n, slow_n, edited, out, device)
+        _photographs(domain, weights, data, table, people, judge, n, slow_n, edited, detailed, out, device)
         return
     if people is not None or judge is not None:
         raise UsageError("--people and --judge are for photographs of people; add --table FILE.csv and --data FOLDER.")
@@ -230,6 +238,7 @@ def _photographs(
     n: int,
     slow_n: int,
     edited: int,
+    detailed: int,
     out: Path | None,
     device: str,
 ) -> None:
@@ -258,13 +267,13 @@ def _photographs(
         chosen = choose(named, n, data, size, bar.advance)
     for file, reason in chosen.refused:
         print(f"Note: {file} is left out: {reason}", file=sys.stderr)
-    with shared.progress("measuring", photographs.work(pipeline, chosen, slow_n, edited)) as bar:
-        results = photographs.measure(pipeline, chosen, said_by, slow_n, edited, bar.advance)
+    with shared.progress("measuring", photographs.work(pipeline, chosen, slow_n, edited, detailed)) as bar:
+        results = photographs.measure(pipeline, chosen, said_by, slow_n, edited, detailed, bar.advance)
     results["minutes"] = watch.lap() / 60
     # Names alone: where somebody keeps their photographs is no business of a page's readers.
     words = ["--domain", domain, "--data", data.resolve().name, "--table", table.name]
     words += [] if people is None else ["--people", people]
-    words += ["--n", str(n), "--slow-n", str(slow_n), "--edited", str(edited)]
+    words += ["--n", str(n), "--slow-n", str(slow_n), "--edited", str(edited), "--detailed", str(detailed)]
     words += [*([] if judge is None else ["--judge", judge.resolve().name]), "--out", str(out)]
     command = "python -m hyperstyle evaluate " + shlex.join(words)
     shared.write_text(out, photographs_page.to_markdown(results, command))

@@ -33,11 +33,13 @@ class Chosen:
     Attributes:
         rows: The table's, with what alignment measured; one per usable picture, as in the following.
         pictures: (3, size, size) uint8 each.
+        landmarks: (478, 2) each, (0, 0) being the crop's top left and (1, 1) its bottom right corner.
         refused: File and reason of every picture that cannot be used.
     """
 
     rows: list[dict[str, str]] = field(default_factory=list)
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    landmarks: list[NDArray[np.float64]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -101,12 +103,13 @@ def choose(
             break
         for row in rows:
             try:
-                picture, _, measured = align_photograph(folder / row["file"], size)
+                picture, landmarks, measured = align_photograph(folder / row["file"], size)
             except HyperStyleError as error:
                 found.refused.append((row["file"], str(error)))
             else:
                 found.rows.append(row | measured)
                 found.pictures.append(picture)
+                found.landmarks.append(landmarks.astype(np.float64))
             if on_picture is not None:
                 on_picture()
     if not found.rows:
@@ -145,7 +148,15 @@ class Known:
 
     def target(self, place: int) -> Tensor:
         """One photograph as the domain compares with it: (1, 3, *domain.picture_hw) in [-1, 1]."""
-        return self._pipeline.target(Image.fromarray(self._chosen.pictures[place].transpose(1, 2, 0)))
+        return self._pipeline.target(self.crop(place))
+
+    def crop(self, place: int) -> Image.Image:
+        """One photograph's aligned crop, RGB, of the size that was chosen."""
+        return Image.fromarray(self._chosen.pictures[place].transpose(1, 2, 0))
+
+    def landmarks(self, place: int) -> NDArray[np.float64]:
+        """(478, 2) landmarks in that crop, as `Chosen` has them."""
+        return self._chosen.landmarks[place]
 
     @torch.inference_mode()
     def describe(self, faces: Tensor) -> dict[str, Tensor]:

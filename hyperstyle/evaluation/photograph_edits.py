@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.alignment.landmarks import find_faces
-from hyperstyle.alignment.report import head_pose
+from hyperstyle.alignment.report import Points, head_pose
 from hyperstyle.editing import EditRow
 from hyperstyle.evaluation.people import Known, Values
 from hyperstyle.evaluation.tables import Interval, interval
@@ -40,11 +40,13 @@ def network_traits(pipeline: HyperStyle) -> tuple[Trait, ...]:
 def landmark_reading(picture: Image.Image) -> dict[str, float] | None:
     """Measure `BY_LANDMARKS` on an aligned face, in the units of `photo_traits.TRAITS`; None if no face is found."""
     faces = find_faces(picture)
-    if not faces:
-        return None
-    points = faces[0].points
+    return read_landmarks(faces[0].points, picture.width) if faces else None
+
+
+def read_landmarks(points: Points, side: int) -> dict[str, float]:
+    """Read `BY_LANDMARKS` from the (478, 3) landmarks of a crop of this side, both in px."""
     yaw, pitch, _ = head_pose(points)
-    seen = photo_traits.landmark_traits((points[:, :2] / picture.width).astype(np.float32))
+    seen = photo_traits.landmark_traits((points[:, :2] / side).astype(np.float32))
     broad = photo_traits.BROAD_SMILE - photo_traits.PLAIN_SMILE
     # Not cut off at 0 and 1 as the trait is: an edit may go beyond, and that still is its way.
     read = {"yaw": yaw, "pitch": pitch, "smile": (seen["smile_shape"] - photo_traits.PLAIN_SMILE) / broad}

@@ -20,6 +20,7 @@ from hyperstyle import metrics, verification
 from hyperstyle.device import describe_machine
 from hyperstyle.evaluation.face_judge import SAME_PERSON, FaceJudge
 from hyperstyle.evaluation.people import Chosen, Known, Values
+from hyperstyle.evaluation.photograph_details import measure_details
 from hyperstyle.evaluation.photograph_edits import measure_edits, network_traits
 from hyperstyle.evaluation.tables import difference_to_all, interval
 from hyperstyle.inversion import METHODS, Inverter
@@ -38,6 +39,7 @@ def measure(
     judge: FaceJudge | None = None,
     slow_n: int = 4,
     edited: int = 40,
+    detailed: int = 20,
     on_person: Callable[[], None] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def measure(
         judge: See `Known`.
         slow_n: People whom methods that take minutes are tried on; 0 leaves these methods out.
         edited: People whose faces are edited, at most.
+        detailed: People whose edits are also drawn on their photographs, at most; 0 leaves that out.
         on_person: Called `work` times.
         options: Further options by method, as `pipeline.inverter` takes them.
 
@@ -81,14 +84,16 @@ def measure(
         },
         "traits": [trait.name for trait in traits],
         "edits": measure_edits(pipeline, known, chosen.first[:edited], traits, told),
+        "details": measure_details(pipeline, known, chosen.first[:detailed], traits, told),
     }
 
 
-def work(pipeline: HyperStyle, chosen: Chosen, slow_n: int, edited: int) -> int:
+def work(pipeline: HyperStyle, chosen: Chosen, slow_n: int, edited: int, detailed: int) -> int:
     """How often `measure` reports a person as done."""
     count = len(chosen.first)
     slow = [name for name in pipeline.methods if METHODS[name].descends]
-    return count + min(slow_n, count) * len(slow) + (min(edited, count) if pipeline.edits else 0)
+    moved = min(edited, count) + min(detailed, count) if pipeline.edits else 0
+    return count + min(slow_n, count) * len(slow) + moved
 
 
 def measure_methods(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperstyle.evaluation.face_judge import SAME_PERSON
+from hyperstyle.evaluation.photograph_details import GOAL_THIRDS, LANDMARKS_PX, THIRDS
 from hyperstyle.evaluation.tables import Interval, show, table
 from hyperstyle.verification import FALSE_ACCEPT_RATE
 
@@ -52,6 +53,9 @@ def to_markdown(results: Mapping[str, Any], command: str) -> str:
     ]
     if results["edits"]:
         page += ["## Edits", *_edits(results), "### What else moves", *_leaks(results)]
+    if results["details"]:
+        page += ["## Edits on the photograph", *_details(results["details"])]
+        page += ["### Against the goals", *_goals(results["details"])]
     page.append(f"All of this took {results['minutes']:.1f} minutes.")
     return "\n\n".join(page) + "\n"
 
@@ -205,6 +209,133 @@ def _leaks(results: Mapping[str, Any]) -> list[str]:
         "slider, as a share of the trait's range, read by the attribute network. The JSON file has each end, and "
         "the mean with its sign.",
     ]
+
+
+def _details(details: Mapping[str, Any]) -> list[str]:
+    """Every edit at every strength, plainly and on the photograph."""
+    rows, metric = details["rows"], details["metric"]
+    headings, cells = ["edit", "strength", "people"], [[*_look(one), str(one["n"])] for one in rows]
+    if metric:
+        headings += [f"{_COLUMNS[metric]}, plain", "with detail", "less alike with detail"]
+        for row, one in zip(cells, rows, strict=True):
+            row += [*_plain_and_detail(one, "likeness", 3), str(one["likeness"]["farther"]) if one["name"] else ""]
+    headings += ["change, plain", "share with detail", "change by landmarks, plain", "share with detail"]
+    for row, one in zip(cells, rows, strict=True):
+        row += [*_kept(one, "network"), *_kept(one, "landmarks")]
+    measured = any("frechet" in one for one in rows)
+    picture = [
+        *("edit", "strength", "landmarks apart (px)", "sharpness, plain", "with detail"),
+        *("outside (grey levels), plain", "with detail"),
+        *(("Frechet distance, plain", "with detail") if measured else ()),
+    ]
+    seen = [
+        [
+            *_look(one),
+            _mean(one["apart_px"], one["n"], 2),
+            *_plain_and_detail(one, "sharpness", 2),
+            *_plain_and_detail(one, "outside", 2),
+            *([f"{one['frechet'][which]:.1f}" for which in ("plain", "detail")] if measured else []),
+        ]
+        for one in rows
+    ]
+    same, n = details["same"]["mean"], details["same"]["n"]
+    parts = [
+        f"HyperStyle's inversions of {n} people. Plain: the generator's picture of the edit. With detail: the edit "
+        "drawn on the photograph, where what the generator could not draw moves along. Every slider at "
+        f"{len(THIRDS)} strengths up to each end of its range. Without edits {round(same * n)} of {n} crops come back "
+        "bit for bit. In round brackets: how many people, where not all.",
+        table(headings, cells),
+        "No edit: the reconstruction, and with all of its detail the photograph itself. Likeness is to the photograph. "
+        "Less alike with detail: how many people. Change: from the reconstruction, as the domain's attribute network "
+        "or MediaPipe's landmarks read it. Share with detail: change from the photograph with detail, as a share of "
+        "that.",
+        table(picture, seen),
+        f"Landmarks apart: mean distance, in px of a crop of {LANDMARKS_PX} px, between where MediaPipe's landmarks "
+        "move from the photograph with detail and from the reconstruction without. Sharpness: of the face (variance of "
+        "its Laplacian by its own variance), as a ratio to the photograph's; edits of light or colour change that "
+        "contrast too. Outside: mean absolute difference to the "
+        "photograph beyond the head and body in it, where a moved head or longer hair count too.",
+    ]
+    if measured:
+        parts.append(
+            "Frechet distance: of EfficientNet features, between the edited pictures and other people's photographs; "
+            "with so few people it compares columns and rows here, and nothing else. It has no interval, because "
+            "drawing people again would raise it by itself."
+        )
+    elif not details["features"]:
+        parts.append(
+            "Naturalness was not measured: the packages with its network are not installed (the extra `train`)."
+        )
+    else:
+        parts.append("Naturalness was not measured: that takes two people, and two photographs of others.")
+    return parts
+
+
+_GOALS = {
+    "judge": "judge distance",
+    "network": "share of the change by the attribute network",
+    "landmarks": "share of the change by landmarks",
+    "apart_px": "landmarks apart in px",
+    "sharpness": "sharpness",
+    "outside": "change outside in grey levels",
+}
+
+
+def _goals(details: Mapping[str, Any]) -> list[str]:
+    """What every edit on the photograph keeps to, and what not."""
+    checks: dict[str, list[Mapping[str, Any]]] = {}
+    for one in details["goals"]:
+        checks.setdefault(one["edit"], []).append(one)
+    lines = []
+    for edit, of_one in checks.items():
+        said = [f"- **{edit}**: {sum(one['holds'] for one in of_one)} of {len(of_one)} hold."]
+        for word, holds in (("Holds", True), ("Does not hold", False)):
+            which = [_goal(one) for one in of_one if one["holds"] == holds]
+            said += [f"{word}: {'; '.join(which)}."] if which else []
+        lines.append(" ".join(said))
+    text = (
+        f"With detail, at {GOAL_THIRDS} of {THIRDS[-1]} parts of the range, means at both ends: a goal holds when both "
+        "keep to it."
+    )
+    if details["metric"] != "judge":
+        text += " The goal of likeness is one of the judge's distance, and no judge was named (`--judge`)."
+    return [text, "\n".join(lines)]
+
+
+def _goal(one: Mapping[str, Any]) -> str:
+    values = " and ".join(f"{value:.3f}" for value in one["values"])
+    if one["least"] is None:
+        wanted = f"{'below' if one['below'] else 'at most'} {one['most']:g}"
+    else:
+        wanted = f"at least {one['least']:g}" if one["most"] is None else f"{one['least']:g} to {one['most']:g}"
+    return f"{_GOALS[one['goal']]} {values} ({wanted})"
+
+
+def _look(one: Mapping[str, Any]) -> list[str]:
+    return [one["name"] or "no edit", f"{one['strength']:+.3g}" if one["name"] else ""]
+
+
+def _mean(value: Interval, of: int, digits: int) -> str:
+    """A mean with its interval, and of how many people where not of all."""
+    if not value["n"]:
+        return "not measured"
+    return show(value, digits) + (f" ({value['n']})" if value["n"] < of else "")
+
+
+def _plain_and_detail(one: Mapping[str, Any], name: str, digits: int) -> list[str]:
+    return [_mean(one[name][which], one["n"], digits) for which in ("plain", "detail")]
+
+
+def _kept(one: Mapping[str, Any], reader: str) -> list[str]:
+    """The plain change, and how much of it is there with detail."""
+    read = one.get(reader)
+    if read is None:
+        return ["", ""]
+    if not read["n"]:
+        return ["no face found", ""]
+    some = f" ({read['n']})" if read["n"] < one["n"] else ""
+    change = f"{_signed(read['plain'], 3)} {read['unit']}{some}"
+    return [change, "" if read["share"] is None else _percent(read["share"])]
 
 
 def _there(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -44,6 +44,27 @@ def difference_to_all(values: Tensor, chosen: Tensor, samples: int = BOOTSTRAP_S
     return {"mean": float(values[chosen].mean() - values.mean()), "low": low, "high": high}
 
 
+def share(values: Tensor, of: Tensor, samples: int = BOOTSTRAP_SAMPLES) -> Interval | None:
+    """Sum of some numbers as a share of others' sum, and its 95% bootstrap interval, as `interval` makes it.
+
+    Args:
+        values: (N,) one number per picture.
+        of: (N,) what they are a share of; the pairs are drawn again together.
+        samples: Number of resamples.
+
+    Returns:
+        None where the sum of `of` is 0.
+    """
+    values, of = values.detach().cpu().double(), of.detach().cpu().double()
+    if not of.sum():
+        return None
+    picks = torch.randint(len(values), (samples, len(values)), generator=torch.Generator().manual_seed(0))
+    totals = of[picks].sum(1)
+    shares = values[picks].sum(1)[totals != 0] / totals[totals != 0]
+    low, high = torch.quantile(shares, torch.tensor([0.025, 0.975], dtype=values.dtype)).tolist()
+    return {"mean": float(values.sum() / of.sum()), "low": low, "high": high}
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
