@@ -536,13 +536,13 @@ class HyperStyle:
         if look.detail == 1 and not look.effective.edits and not look.effective.words:
             picture = face.own_crop(side)
         else:
-            drawn = paint(inversion, self._through_detail(look))
+            drawn = paint(inversion, self.look_on_photo(look))
             picture = self._carrier(face, inversion, look.offset_strength).carry(drawn, look.detail, side)
         if look.detail == 1:
             picture.info[OWN_PIXELS] = True
         return picture
 
-    def _through_detail(self, look: Look) -> Look:
+    def look_on_photo(self, look: Look) -> Look:
         """The look whose edits show through the photo's detail as strongly as they do without it."""
         gain = {row.name: 1 + look.detail * (DETAIL_GAIN.get(row.group, 1.0) - 1) for row in self.edits}
         edits = {name: strength * gain.get(name, 1.0) for name, strength in look.edits.items()}

@@ -187,6 +187,7 @@ def test_paste_back_says_how_much_is_unchanged(run, tiny_folder, photo, tmp_path
             "--keep",
             "eyes,mouth",
         )
+        words += ("--detail", 0)
         code, said, err = run("edit", photo, "-o", out, "--paste-back", *words, "--domain", tiny_folder)
         assert (code, err) == (0, "")
         with Image.open(out) as after, Image.open(photo) as before:
@@ -200,7 +201,7 @@ def test_several_faces_of_a_photo_edited_at_once(run, tiny_folder, tmp_path):
     photo, changed = "examples/drawn/group.jpg", {}
     for name, wanted in (("two", "0,2"), ("all", "all")):
         out = tmp_path / f"{name}.png"
-        words = ("--face", wanted, "--steps", 1, "--paste-back", "--domain", tiny_folder)
+        words = ("--face", wanted, "--steps", 1, "--detail", 0, "--paste-back", "--domain", tiny_folder)
         assert run("edit", photo, "-o", out, *words)[0] == 0
         with Image.open(out) as after, Image.open(photo) as before:
             changed[name] = (np.asarray(after) != np.asarray(before)).any(-1)
@@ -212,13 +213,31 @@ def test_several_faces_of_a_photo_edited_at_once(run, tiny_folder, tmp_path):
 
 def test_keep_without_paste_back_locks_inside_the_crop(run, tiny, tiny_folder, photo, tmp_path):
     plain, kept = tmp_path / "plain.png", tmp_path / "kept.png"
-    assert run("edit", photo, "-o", plain, "--domain", tiny_folder)[0] == 0
-    assert run("edit", photo, "-o", kept, "--keep", "face", "--domain", tiny_folder)[0] == 0
-    original = np.asarray(tiny.align(photo).picture.resize((32, 32), Image.Resampling.LANCZOS))
+    assert run("edit", photo, "-o", plain, "--detail", 0, "--domain", tiny_folder)[0] == 0
+    assert run("edit", photo, "-o", kept, "--detail", 0, "--keep", "face", "--domain", tiny_folder)[0] == 0
+    face = tiny.align(photo)
+    original = np.asarray(face.own_crop(face.own_side(32)))
     with Image.open(plain) as a, Image.open(kept) as b:
         before, after = np.asarray(a), np.asarray(b)
-    assert (after[16, 16] == original[16, 16]).all()
+    middle = len(original) // 2
+    assert before.shape == after.shape == original.shape
+    assert (after[middle, middle] == original[middle, middle]).all()
     assert (after[0, 0] == before[0, 0]).all()
+
+
+def test_an_edit_of_nothing_leaves_the_photo_as_it_is(run, tiny_folder, photo, tmp_path):
+    out = tmp_path / "same.png"
+    code, said, _ = run("edit", photo, "-o", out, "--paste-back", "--domain", tiny_folder)
+    assert code == 0
+    assert "(100.0% of the photo's pixels are unchanged)" in said
+    with Image.open(out) as after, Image.open(photo) as before:
+        assert np.array_equal(np.asarray(after), np.asarray(before.convert("RGB")))
+
+
+def test_detail_is_an_option_with_a_range(run, tiny_folder, photo, tmp_path):
+    out = tmp_path / "edited.png"
+    words = ("edit", photo, "-o", out, "--set", "smile=1", "--domain", tiny_folder)
+    refused(run(*words, "--detail", 2), 2, "between 0 and 1")
 
 
 def test_domains_and_edits(run, tiny_folder, tmp_path):

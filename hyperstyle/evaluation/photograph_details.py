@@ -29,6 +29,7 @@ from hyperstyle.evaluation.people import BATCH, Known
 from hyperstyle.evaluation.photograph_edits import BY_LANDMARKS, read_landmarks
 from hyperstyle.evaluation.tables import Interval, interval, share
 from hyperstyle.images import to_tensor
+from hyperstyle.look import Look
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.training import photo_traits
 from hyperstyle.training.pretrained import PhotographFeatures
@@ -161,7 +162,8 @@ def measure_details(
         before.append(reader.read(place, photo, outside, rebuilt, photo))
         for (name, _, strength), pairs in zip(looks, after, strict=True):
             plain = pipeline.render(inversion, {name: strength})
-            pairs.append(reader.read(place, photo, outside, plain, carrier.carry(plain)))
+            on_photo = pipeline.render(inversion, pipeline.look_on_photo(Look({name: strength})))
+            pairs.append(reader.read(place, photo, outside, plain, carrier.carry(on_photo)))
         told()
     real = reader.describe_others(places)
     rows = [{"name": "", "thirds": 0, "strength": 0.0, **compare("", before, before, traits, reader.metric, real)}]
