@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 import struct
-import tempfile
 import urllib.parse
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,7 +20,8 @@ from typing import Any, NoReturn
 
 from hyperstyle.alignment import PasteOptions, check_regions
 from hyperstyle.editing.base import DEFAULT_NEUTRAL, TextEdit
-from hyperstyle.errors import BadRecipe, CannotWrite, HyperStyleError, UsageError, WrongDomain
+from hyperstyle.errors import BadRecipe, HyperStyleError, UsageError, WrongDomain
+from hyperstyle.files.whole import write_text
 from hyperstyle.latents import Inversion
 
 FORMAT = "hyperstyle.recipe"
@@ -261,18 +260,7 @@ class Recipe:
             BadRecipe: Its face is too large.
             CannotWrite: The folder is missing, not writable, or the disk is full.
         """
-        path, text = Path(path), self.to_json()
-        temporary: str | None = None
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)  # mkstemp makes files only their owner can read
-            os.replace(temporary, path)
-        except OSError as error:
-            if temporary is not None and os.path.exists(temporary):
-                os.unlink(temporary)
-            raise CannotWrite(f"Could not write {path}: {error.strerror or error}; choose another folder.") from None
+        write_text(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | Path, domain: str | None = None) -> Recipe:

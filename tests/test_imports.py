@@ -15,7 +15,8 @@ PACKAGE = ROOT / "hyperstyle"
 
 # Unit -> layer, as drawn in the README; what is below 0 is open to all. A unit is a file or folder of the package.
 LAYERS = {
-    "errors": -2,
+    "errors": -3,
+    "files": -2,
     **dict.fromkeys(("tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
@@ -46,6 +47,7 @@ CORE = (
     "images",
     "device",
     "errors",
+    "files.whole",
     "models.layer_table",
     "models.stylegan2",
     "models.w_encoder",

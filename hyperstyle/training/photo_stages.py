@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hyperstyle.domains import DOMAIN_FILE
 from hyperstyle.errors import UsageError
+from hyperstyle.files.whole import write_text
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
@@ -194,7 +195,7 @@ def _note_levels(run: Run, metrics: Mapping[str, float]) -> None:
     levels = [metrics[name] for name in LEVELS if name in metrics]
     path = run.folder / DOMAIN_FILE
     record = json.loads(path.read_text()) | {"likeness_levels": levels if len(levels) == len(LEVELS) else []}
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 @torch.no_grad()

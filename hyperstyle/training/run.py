@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hyperstyle.device import describe_machine
 from hyperstyle.domains import STYLES_FOLDER, Domain, read_domain
 from hyperstyle.errors import WeightsMissing
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.images import save_picture, to_photo
 from hyperstyle.training.config import DomainSizes
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
@@ -169,8 +170,8 @@ class Run:
             return Start(False, ())
         if not (stage / "checkpoint.pt").exists() and path.exists():
             tensors, _ = load_weights(path)
-            stage.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps(grow(network, tensors, path)) + "\n")
+            make_folder(stage)
+            write_text(note, json.dumps(grow(network, tensors, path)) + "\n")
         if not note.exists():
             return Start(False, ())
         new = tuple(json.loads(note.read_text()))
@@ -195,7 +196,7 @@ class Run:
     def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write a part's weights with a card in the header and beside the file."""
         path = self.domain.path(part)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         header = {"card": json.dumps(self.card(part, facts)), "domain": self.domain.name}
         save_weights(path, {k: v.cpu() for k, v in tensors.items()}, header)
 
@@ -209,7 +210,7 @@ class Run:
             "licence": "MIT",
             "made": time.strftime("%Y-%m-%d"),
         }
-        self.domain.path(part).with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
+        write_text(self.domain.path(part).with_suffix(".card.json"), json.dumps(card, indent=1) + "\n")
         return card
 
 
@@ -236,7 +237,7 @@ def write_sheet(pictures: Tensor, path: Path, columns: int = 8) -> None:
     rows = pictures.shape[0] // columns
     height, width = pictures.shape[2:]
     grid = pictures[: rows * columns].reshape(rows, columns, 3, height, width).permute(2, 0, 3, 1, 4)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     save_picture(to_photo(grid.reshape(3, rows * height, columns * width)), path)
 
 

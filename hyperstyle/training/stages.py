@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
 from hyperstyle.errors import UnknownDomain, UsageError, did_you_mean
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.synthetic.styles import STYLES
@@ -325,7 +326,7 @@ def run_stage(
     if smoke:
         sizes = SMOKE if sizes.photographs is None else PHOTOS_SMOKE
     folder = out or Path("runs") / ("smoke" if smoke else domain)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if not (folder / DOMAIN_FILE).exists():
         write_domain(folder, domain if not smoke else "smoke", sizes)
     set_threads()
@@ -419,4 +420,4 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
         "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
     }
-    (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
+    write_text(folder / DOMAIN_FILE, json.dumps(record, indent=1) + "\n")
