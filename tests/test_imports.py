@@ -17,7 +17,7 @@ PACKAGE = ROOT / "hyperstyle"
 LAYERS = {
     "errors": -3,
     "files": -2,
-    **dict.fromkeys(("tensor_file", "traits"), -1),
+    **dict.fromkeys(("bounded", "tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperstyle.bounded import Bounded
 from hyperstyle.demo.history import History
 from hyperstyle.demo.newest import Newest
 
@@ -130,35 +130,21 @@ class SessionStore:
     """Sessions by the page's key, at most `capacity` of them; safe to share between threads."""
 
     def __init__(self, capacity: int = MAX_SESSIONS) -> None:
-        self._capacity = capacity
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._sessions: Bounded[str, Session] = Bounded(capacity, on_drop=Session.close)
 
     def get(self, key: str) -> Session:
         """The page's session, made on first use; the least recently used one makes room."""
-        dropped = []
-        with self._lock:
-            session = self._sessions.setdefault(key, Session())
-            self._sessions.move_to_end(key)
-            while len(self._sessions) > self._capacity:
-                dropped.append(self._sessions.popitem(last=False)[1])
-        for old in dropped:
-            old.close()
-        return session
+        return self._sessions.get(key, Session)
 
     def close(self, key: str) -> None:
         """Forget one page; an unknown key is no error."""
-        with self._lock:
-            session = self._sessions.pop(key, None)
+        session = self._sessions.pop(key)
         if session is not None:
             session.close()
 
     def close_all(self) -> None:
         """Forget every page."""
-        with self._lock:
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session in sessions:
+        for session in self._sessions.pop_all():
             session.close()
 
     def __len__(self) -> int:
