@@ -51,7 +51,7 @@ from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.recipes import Recipe
 from hyperstyle.weights.fine_tuned import check_style, load_style
-from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
+from hyperstyle.weights.load import DomainModels, build_baseline, load_models, load_network, loader
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace, Blend, EditedFace, Pasted, Shape
@@ -336,7 +336,7 @@ class HyperStyle:
         """
         with self._baselines_lock:
             if self._judge is None and self.domain.judge and self.domain.path("judge").exists():
-                self._judge = load_network(lambda: build_judge(self.domain), self.domain.path("judge"), self.device)
+                self._judge = loader(self.domain, self.device)("judge")
             return self._judge or self.models.identity
 
     def _baseline(self, name: str) -> StyleEncoder:

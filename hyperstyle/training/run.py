@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from hyperstyle.domains import STYLES_FOLDER, Domain, read_domain
 from hyperstyle.errors import WeightsMissing
 from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.images import save_picture, to_photo
+from hyperstyle.training import stage_names
 from hyperstyle.training.config import DomainSizes
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.growing import grow, train_only
@@ -26,16 +28,17 @@ from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.photographs import Photographs, people_range
 from hyperstyle.training.schedule import LoopConfig, scheduled
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
+from hyperstyle.weights.load import Networks, builder
 
 STARTED_FROM_WEIGHTS = "started_from_weights.json"
 STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
 STAGE_OF = {
-    "attributes": "attributes",
-    "identity": "identity",
-    "generator": "generator",
-    "w_encoder": "encoder",
-    "hypernetwork": "hypernetwork",
-    "text": "clip",
+    "attributes": stage_names.ATTRIBUTES,
+    "identity": stage_names.IDENTITY,
+    "generator": stage_names.GENERATOR,
+    "w_encoder": stage_names.ENCODER,
+    "hypernetwork": stage_names.HYPERNETWORK,
+    "text": stage_names.CLIP,
 }
 """The stage that makes each part."""
 
@@ -146,14 +149,25 @@ class Run:
         folder = self.folder / "data"
         return Photographs.read(folder, lambda person: not held_out(person)), Photographs.read(folder, held_out)
 
-    def load(self, part: str, network: Network) -> Network:
-        """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
+    @property
+    def build(self) -> Networks:
+        """Builds a network with random weights by the name of its part."""
+        return builder(self.domain)
+
+    @property
+    def load(self) -> Networks:
+        """Gives the network that an earlier stage made by the name of its part, fixed and in evaluation mode."""
+        return self._load
+
+    def _load(self, part: str) -> Any:
+        build: Any = self.build
         path = self.domain.path(part)
         if not path.exists():
             raise WeightsMissing(
                 f"{path.name} is not there yet; run `train {STAGE_OF[part]}` into the same folder first."
             )
         tensors, _ = load_weights(path)
+        network = build(part)
         strict_load(network, tensors, path)
         return network.to(self.device).eval().requires_grad_(False)
 
