@@ -26,10 +26,10 @@ from typing import Literal
 import httpx
 from filelock import FileLock, Timeout
 
-from hyperstyle import __version__
 from hyperstyle.domains import cache_folder
 from hyperstyle.errors import CannotWrite, ChecksumMismatch, DownloadFailed, WeightsMissing
 from hyperstyle.files.whole import writing
+from hyperstyle.version import VERSION
 from hyperstyle.weights.registry import Extra, Mirror, WeightsFile, WeightsSet
 
 logger = logging.getLogger(__name__)
@@ -310,7 +310,7 @@ class _Download:
                     follow_redirects=True,
                     max_redirects=8,
                     timeout=httpx.Timeout(self.patience.read_s, connect=self.patience.connect_s),
-                    headers={"User-Agent": f"hyperstyle/{__version__}"},
+                    headers={"User-Agent": f"hyperstyle/{VERSION}"},
                 ) as client:
                     return source, self._stream(client, source, part)
             except _TryAgain as trouble:
