@@ -13,6 +13,7 @@ keeps, so any number of people can use one `HyperStyle` at once. The only state 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from hyperstyle import metrics, mixing
 from hyperstyle.bounded import Bounded
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain, ships_edits
-from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_strength
+from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_detail, check_strength
 from hyperstyle.errors import (
     NoSuchFace,
     ShapeMismatch,
@@ -36,7 +37,7 @@ from hyperstyle.errors import (
     WrongDomain,
     did_you_mean,
 )
-from hyperstyle.images import Photo, open_photo, to_photo, to_tensor
+from hyperstyle.images import OWN_PIXELS, Photo, open_photo, to_photo, to_tensor
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
@@ -55,12 +56,14 @@ from hyperstyle.weights.load import DomainModels, build_baseline, load_models, l
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace, Blend, EditedFace, Pasted, Shape
+    from hyperstyle.detail import DetailCarrier
     from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.models.stylegan2 import Generator
 
 MAX_STEPS = 20  # published results stop improving after about five; more is a mistyped number
 MAX_OFFSET_STRENGTH = 4.0
 PREVIEW_PX = 256
+QUICK_SIDE = 512  # px; of edits on the photograph while a slider moves
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
@@ -195,7 +198,11 @@ class HyperStyle:
         self._judge: EmbeddingNetwork | None = None
         self._style_generators: dict[str, FastSynthesis] = {}
         self._styles_lock = threading.Lock()
+        # By face, the newest of its carriers and what it was made from.
+        self._carriers: weakref.WeakKeyDictionary[AlignedFace, tuple[bytes, DetailCarrier]]
+        self._carriers = weakref.WeakKeyDictionary()
         self._baselines_lock = threading.Lock()
+        self._carriers_lock = threading.Lock()
 
     @property
     def edits(self) -> list[EditRow]:
@@ -474,6 +481,70 @@ class HyperStyle:
             styles = self._styles(inversion, edits or {}, text, plain)
             weights = self._weights(inversion, offset_strength, remember)
             return visible(generator.render(styles, weights, resolution=resolution), self.domain)
+
+    def edit(
+        self,
+        face: AlignedFace,
+        inversion: Inversion,
+        edits: Mapping[str, float] | None = None,
+        text: Sequence[TextEdit] = (),
+        offset_strength: float = 1.0,
+        plain: Collection[str] = (),
+        detail: float = 1.0,
+        quick: bool = False,
+    ) -> Image.Image:
+        """Draw an edit on the photograph: as `render`, with everything that the generator could not draw carried over.
+
+        Args:
+            face: From `align`.
+            inversion: Of this face.
+            edits, text, offset_strength, plain: As in `render`.
+            detail: How much of the photo's own detail is carried over: 1 all of it, 0 none.
+            quick: For while a slider moves: no larger than `QUICK_SIDE`, and the edit is drawn by `preview`.
+
+        Returns:
+            An RGB square at the photo's own resolution, but never smaller than the domain's: without edits and with all
+            of the detail the photo's own crop, bit for bit. A whole photo (cars, animals) comes back as `render` draws
+            it.
+
+        Raises:
+            UsageError: `detail` does not lie between 0 and 1 (also what `render` raises).
+        """
+        check_detail(detail)
+        look = (edits, text, offset_strength)
+
+        def draw() -> Image.Image:
+            return self.preview(inversion, *look, plain) if quick else self.render(inversion, *look, plain=plain)
+
+        if face.whole:
+            return draw()
+        self.check_edits(edits or {}, text, offset_strength)
+        side = face.own_side(self.domain.resolution)
+        side = min(side, QUICK_SIDE) if quick else side
+        changed = any((edits or {}).values()) or any(prompt.strength for prompt in text)
+        if detail == 1 and not changed:
+            picture = face.own_crop(side)
+        else:
+            picture = self._carrier(face, inversion, offset_strength).carry(draw(), detail, side)
+        if detail == 1:
+            picture.info[OWN_PIXELS] = True
+        return picture
+
+    def _carrier(self, face: AlignedFace, inversion: Inversion, offset_strength: float) -> DetailCarrier:
+        """What carries a face's detail over; made once for as long as face and inversion stay the same."""
+        from hyperstyle.detail import DetailCarrier
+
+        key = inversion.digest(latent=True) + str(offset_strength).encode()
+        with self._carriers_lock:
+            known = self._carriers.get(face)
+        if known is not None and known[0] == key:
+            return known[1]
+        rebuilt = self.render(inversion, offset_strength=offset_strength)
+        photo = face.own_crop(face.own_side(self.domain.resolution))
+        carrier = DetailCarrier(photo, rebuilt, face.crop_landmarks)
+        with self._carriers_lock:
+            self._carriers[face] = (key, carrier)
+        return carrier
 
     def preview(
         self,

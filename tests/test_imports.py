@@ -24,7 +24,7 @@ LAYERS = {
     **dict.fromkeys(
         ("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance", "verification"), 2
     ),
-    **dict.fromkeys(("inversion", "published", "previews", "mixing", "recipes"), 3),
+    **dict.fromkeys(("inversion", "published", "previews", "mixing", "recipes", "detail"), 3),
     "pipeline": 4,
     "animation": 5,
     **dict.fromkeys(("demo", "batch", "benchmark", "training"), 6),
@@ -35,6 +35,7 @@ LAYERS = {
 # Library -> where it may be imported, as the start of a path.
 ROOMS = {
     "av": ("hyperstyle/movies.py",),
+    "cv2": ("hyperstyle/detail/",),
     "gradio": ("app.py", "hyperstyle/demo/"),
     "mediapipe": ("hyperstyle/alignment/landmarks.py",),
     "open_clip": ("hyperstyle/editing/", "hyperstyle/training/"),

@@ -52,6 +52,7 @@ PLACES = {
     "hyperstyle/demo/timing.py": ("demo", "evaluate"),
     "hyperstyle/demo/": ("demo", "mcp"),
     "hyperstyle/alignment/": ("align",),
+    "hyperstyle/detail/": ("align",),
     "hyperstyle/editing/interfacegan.py": ("train",),
     "hyperstyle/editing/": ("text",),
     "hyperstyle/evaluation/": ("evaluate",),

@@ -14,6 +14,9 @@ from hyperstyle.errors import NoFaceFound
 
 Points = NDArray[np.float64]
 
+LARGEST_SIDE = 2048
+"""Of crops at the photo's own resolution, px: a face that fills a photo of 12 megapixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
@@ -30,6 +33,7 @@ class AlignedFace:
         report: Pose, size, sharpness and warnings.
         index: Number among the faces of the photo, 0 being the largest.
         whole: The picture is the whole photo, resized; nothing was searched for or cut out.
+        own: The crop at the photo's own resolution, up to `LARGEST_SIDE`; None where `picture` is no smaller.
     """
 
     picture: Image.Image
@@ -39,11 +43,21 @@ class AlignedFace:
     report: AlignmentReport
     index: int
     whole: bool = False
+    own: Image.Image | None = None
 
     @property
     def crop_landmarks(self) -> Points:
         """(478, 2) landmarks in the crop, (0, 0) being its top left and (1, 1) its bottom right corner."""
         return crop.photo_to_quad(self.quad, self.landmarks)
+
+    def own_side(self, least: int) -> int:
+        """Side in px, `least` or more, at which the crop loses nothing of its photo (up to `LARGEST_SIDE`)."""
+        return max(least, (self.own or self.picture).width)
+
+    def own_crop(self, side: int) -> Image.Image:
+        """The crop as an RGB square of this side in px, from the finest one there is; that itself at its own side."""
+        finest = self.picture if self.own is None or side == self.picture.width else self.own
+        return finest.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
 
 
 def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
@@ -85,11 +99,14 @@ def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
 def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int) -> AlignedFace:
     quad = crop.face_quad(*landmarks.eyes_and_mouth(face.landmarks))
     outside = crop.outside_fraction(quad, photo.size)
+    sampled = crop.sampled_quad(quad, photo.size, size)
+    side = min(LARGEST_SIDE, round(crop.quad_side(sampled)))
     return AlignedFace(
         picture=crop.crop_face(photo, quad, size),
-        quad=crop.sampled_quad(quad, photo.size, size),
+        quad=sampled,
         box=face.box,
         landmarks=face.landmarks,
         report=make_report(photo, face.points, face.size_px, outside, face.box),
         index=index,
+        own=crop.crop_face(photo, sampled, side) if side > size else None,
     )

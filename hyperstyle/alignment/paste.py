@@ -19,6 +19,7 @@ from hyperstyle.alignment.blending import membrane
 from hyperstyle.alignment.faces import AlignedFace
 from hyperstyle.alignment.regions import check_regions, kept_mask
 from hyperstyle.errors import UsageError, did_you_mean
+from hyperstyle.images import OWN_PIXELS
 
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
@@ -123,7 +124,8 @@ def paste_back(
     Args:
         photo: The photo `face` was aligned in.
         face: Says where the face is.
-        picture: The edited crop, square (unless the face is a whole photo), any size.
+        picture: The edited crop, square (unless the face is a whole photo), any size. One that says `OWN_PIXELS` in
+            its `info`, as those with the photo's detail do, changes the photo only where it differs from it.
         feather, colour_match, shape, blend, keep: As in `PasteOptions`.
 
     Returns:
@@ -312,6 +314,8 @@ def _fill(patch: _Patch, below: Image.Image, mask: Image.Image) -> Image.Image:
     """The picture to put over the pixels of a patch's box, its colours adapted to the photo's."""
     if patch.face.whole:
         return patch.picture.resize(below.size, Image.Resampling.LANCZOS)
+    if patch.picture.info.get(OWN_PIXELS):
+        return _add_changes(patch, below)
     side, options = crop.quad_side(patch.face.quad), patch.options
     warped = _warp(patch.picture, patch.face.quad, patch.box)
     if options.colour_match > 0:
@@ -319,6 +323,23 @@ def _fill(patch: _Patch, below: Image.Image, mask: Image.Image) -> Image.Image:
     if options.blend == "poisson":
         warped = _meet_colours(warped, below, mask, side)
     return warped
+
+
+def _add_changes(patch: _Patch, below: Image.Image) -> Image.Image:
+    """Put what was changed in the photo's own crop onto the photo: where nothing was, not a bit of it changes."""
+    picture, quad = patch.picture, patch.face.quad
+    before = np.asarray(patch.face.own_crop(picture.width), dtype=np.float32)
+    changes = np.asarray(picture, dtype=np.float32) - before
+    photo = np.asarray(below, dtype=np.float32)
+    target = max(1, round(crop.quad_side(quad)))
+    planes = []
+    for channel in range(3):
+        plane = Image.fromarray(np.ascontiguousarray(changes[:, :, channel]))
+        if picture.width > target:  # shrinking needs averaging, which the transform does not do
+            plane = plane.resize((target, target), Image.Resampling.BOX)
+        moved = _transform(np.asarray(plane), quad, patch.box, Image.Resampling.BILINEAR)
+        planes.append(_to_bytes(photo[:, :, channel] + np.asarray(moved)))
+    return Image.merge("RGB", planes)
 
 
 def _photo_to_crop(quad: Points) -> Points:

@@ -221,7 +221,7 @@ def lock_regions(face: AlignedFace, edited: Image.Image, names: Iterable[str], f
     if edited.size != face.picture.size:
         resized = Image.fromarray(mask).resize(edited.size, Image.Resampling.BILINEAR)
         mask = np.asarray(resized)
-    original = face.picture.convert("RGB").resize(edited.size, Image.Resampling.LANCZOS)
+    original = face.own_crop(edited.width)
     before, after = (np.asarray(picture, dtype=np.float32) for picture in (original, edited))
     mixed = after + (before - after) * mask[:, :, None]
     picture = Image.fromarray(np.rint(mixed).astype(np.uint8))

@@ -4,7 +4,7 @@
 prompt. The second needs open_clip and is imported only where it is used.
 """
 
-from hyperstyle.editing.base import EditRow, TextEdit, check_strength
+from hyperstyle.editing.base import EditRow, TextEdit, check_detail, check_strength
 from hyperstyle.editing.directions import DirectionEdits
 
-__all__ = ["DirectionEdits", "EditRow", "TextEdit", "check_strength"]
+__all__ = ["DirectionEdits", "EditRow", "TextEdit", "check_detail", "check_strength"]

@@ -22,9 +22,8 @@ from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.augment import camera, worn
 from hyperstyle.training.losses import face_weight, pool_to, psnr
 from hyperstyle.training.photo_generator import PretrainedEncoder
-from hyperstyle.training.photo_perception import Distillation
 from hyperstyle.training.photographs import Photographs
-from hyperstyle.training.pretrained import PhotographFeatures, feature_distance
+from hyperstyle.training.pretrained import PhotographFeatures, channels_last, feature_distance
 from hyperstyle.training.sampling import Sampler
 
 
@@ -87,19 +86,19 @@ class PhotoEncoderTraining:
     """Settings of the encoder's stage.
 
     Attributes:
-        batch: Photographs per step; as many made-up faces, whose latents are known, join them.
+        batch: Photographs per step.
+        made: Made-up faces that join them: their latents are known exactly.
         resolution: Of the pictures that are compared, px.
         latent: Weight of the squared error to the known latents, in standard deviations.
         picture: Weight of the picture loss; `picture_from` is the share of the schedule after which it is used.
-        distillation: Weight of saying what the pretrained network sees.
     """
 
     batch: int = 16
+    made: int = 8
     resolution: int = 64
     latent: float = 1.0
     picture: float = 0.5
     picture_from: float = 0.7
-    distillation: float = 0.2
 
 
 class PhotoEncoderTask:
@@ -126,34 +125,26 @@ class PhotoEncoderTask:
         train: Photographs,
         held_out: Photographs,
     ) -> None:
-        self.module: WEncoder = encoder
+        self.module: WEncoder = channels_last(encoder)
         self.generator, self.teacher, self.compare, self.config = generator, teacher, compare, config
         self.input_size, self.held_out = input_size, held_out
         self.device = next(encoder.parameters()).device
         self.sampler = Sampler(train)
-        self.pretrained = PhotographFeatures(head=True).to(self.device).requires_grad_(False)
-        self.distillation = Distillation(encoder.trunk.out_channels, self.pretrained, self.device)
-        self.companions = {"reader": self.distillation.reader}
         with torch.no_grad():
             z = torch.randn(2048, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
             self.spread = generator.map(z.to(self.device)).std(0).clamp(min=1e-3)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The encoder and the layer that distillation reads it with."""
-        return [{"params": [*self.module.parameters(), *self.distillation.reader.parameters()]}]
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Error of the latents; later also of the redrawn photographs."""
         c, size = self.config, self.input_size
         clean = self.sampler.batch(c.batch, generator, size)
         clean = camera(clean, generator, strength=0.6).to(self.device)
-        z = torch.randn(c.batch, self.generator.config.z_dim, generator=generator).to(self.device)
+        z = torch.randn(c.made, self.generator.config.z_dim, generator=generator).to(self.device)
         with torch.no_grad():
             made_w = self.generator.map(z) - self.generator.w_avg
             made = pool_to(draw(self.generator, made_w + self.generator.w_avg, max(size, c.resolution)), size)
         x = worn(torch.cat((clean, made.clamp(-1, 1))).cpu(), generator, share=0.15).to(self.device)
-        feature = self.module.trunk(x).mean((2, 3))
-        got = self.module.linear(feature)
+        got = self.module(x.contiguous(memory_format=torch.channels_last))
         loss = c.latent * F.mse_loss(got[c.batch :] / self.spread, made_w / self.spread)
         numbers = {"made_w": float(loss.detach())}
         if self.teacher is not None:
@@ -162,8 +153,6 @@ class PhotoEncoderTask:
             latent = F.mse_loss(got[: c.batch] / self.spread, wanted / self.spread)
             loss = loss + c.latent * latent
             numbers["photo_w"] = float(latent.detach())
-        distilled = self.distillation.loss(feature, x)
-        loss = loss + c.distillation * distilled
         if progress >= c.picture_from or self.teacher is None:
             few = slice(0, max(1, c.batch // 2))
             y = draw(self.generator, got[: c.batch][few] + self.generator.w_avg, c.resolution)
@@ -171,7 +160,7 @@ class PhotoEncoderTask:
             picture = self.compare(y, target)
             loss = loss + c.picture * picture
             numbers |= {"picture": float(picture.detach()), "psnr": psnr(y.detach(), target)}
-        return loss, numbers | {"distilled": float(distilled.detach())}
+        return loss, numbers
 
     @torch.no_grad()
     def validate(self, module: WEncoder) -> dict[str, float]:

@@ -22,7 +22,7 @@ from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.training.augment import camera, worn
 from hyperstyle.training.photo_traits import TRAITS
 from hyperstyle.training.photographs import Photographs
-from hyperstyle.training.pretrained import OUT_WIDTH, PhotographFeatures
+from hyperstyle.training.pretrained import OUT_WIDTH, PhotographFeatures, channels_last
 from hyperstyle.training.sampling import Sampler
 from hyperstyle.traits import mirrored, to_z
 from hyperstyle.verification import same_shots, verify
@@ -93,7 +93,7 @@ class PhotoAttributesTask:
         train: Photographs,
         held_out: Photographs,
     ) -> None:
-        self.module: EmbeddingNetwork = network
+        self.module: EmbeddingNetwork = channels_last(network)
         self.config, self.train, self.held_out = config, train, held_out
         self.device = next(network.parameters()).device
         self.sampler = Sampler(train)
@@ -111,6 +111,7 @@ class PhotoAttributesTask:
         flip = torch.rand(len(rows), generator=generator) < 0.5
         x = self.sampler.pictures(rows, flip, self.module.config.input_size)
         x = worn(camera(x, generator, strength=0.8), generator, share=0.2).to(self.device)
+        x = x.contiguous(memory_format=torch.channels_last)
         wanted = torch.where(flip[:, None], mirrored(TRAITS, self.z[rows]), self.z[rows]).to(self.device)
         features = self.module.trunk(x)
         known = ~wanted.isnan()
@@ -177,7 +178,7 @@ class PhotoIdentityTask:
         train: Photographs,
         held_out: Photographs,
     ) -> None:
-        self.module: EmbeddingNetwork = network
+        self.module: EmbeddingNetwork = channels_last(network)
         self.config, self.train, self.held_out = config, train, held_out
         self.device = next(network.parameters()).device
         self.sampler = Sampler(train)
@@ -200,7 +201,7 @@ class PhotoIdentityTask:
         flip = torch.rand(2 * len(a), generator=generator) < 0.5
         x = self.sampler.pictures(torch.cat((a, b)), flip, max(size, self.module.config.input_size))
         x = worn(camera(x, generator), generator, share=0.3).to(self.device)
-        x = metrics.face_part(self.module, x)
+        x = metrics.face_part(self.module, x).contiguous(memory_format=torch.channels_last)
         features = self.module.trunk(x)
         v = F.normalize(self.module.output_layer(features), dim=1)
         n = len(a)

@@ -121,11 +121,12 @@ def stage_generator(run: Run) -> None:
 
 
 def stage_encoder(run: Run) -> None:
-    """Train the W encoder, starting from the attribute network's trunk where there is one."""
+    """Train the W encoder, starting from earlier weights of it or from the attribute network's trunk."""
     c = settings(run)
     generator = run.load("generator")
     encoder = run.build("w_encoder").to(run.device)
-    start_from(run, "attributes", encoder)
+    if not run.start("w_encoder", encoder).from_weights:
+        start_from(run, "attributes", encoder)
     task = PhotoEncoderTask(
         encoder, generator, _teacher(run), _loss(run), c.encoder, run.sizes.input_size, *run.photographs()
     )

@@ -8,7 +8,7 @@ Source: EfficientNet (arXiv 1905.11946), its Lite variant by the TensorFlow auth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hyperstyle.errors import extra_missing
+
+Network = TypeVar("Network", bound=nn.Module)
 
 STAGES = (0, 2, 4, 10, 15)
 """The last block before each change of resolution: maps of 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's side."""
@@ -88,6 +90,14 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Padded:
     return Padded(fuse_conv_bn_eval(conv.eval(), norm.eval()))
 
 
+def channels_last(network: Network) -> Network:
+    """Store a network's kernels in the order in which processors convolve faster, depthwise above all; returns it."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
 class PhotographFeatures(nn.Module):
     """Feature maps of pictures in several sizes.
 
@@ -103,13 +113,14 @@ class PhotographFeatures(nn.Module):
         self.blocks = nn.ModuleList([Block(block) for block in network._blocks[: STAGES[stages - 1] + 1]])
         self.ends = STAGES[:stages]
         self.head = fold(network._conv_head, network._bn1) if head else None
+        channels_last(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map (B, 3, H, W) in [-1, 1], the range it was trained on, to one (B, C, H / 2^k, W / 2^k) map per stage."""
         maps = []
         if x.shape[-1] < SMALLEST_PX:
             x = F.interpolate(x, size=SMALLEST_PX, mode="bilinear", align_corners=False)
-        x = F.relu6(self.stem(x))
+        x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number in self.ends:
