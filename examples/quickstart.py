@@ -5,5 +5,5 @@ import hyperstyle
 hs = hyperstyle.load()
 face = hs.align("examples/portrait.jpg")
 inversion = hs.invert(face)
-picture = hs.render(inversion, edits={"smile": 2.0})
+picture = hs.edit(face, inversion, {"smile": 2.0})
 hs.paste_back("examples/portrait.jpg", face, picture).save("smiling.png")

@@ -13,17 +13,19 @@ from hyperstyle.version import VERSION
 if TYPE_CHECKING:
     from hyperstyle.domains import list_domains
     from hyperstyle.latents import Inversion
-    from hyperstyle.pipeline import HyperStyle, TextEdit, list_edits, load
+    from hyperstyle.look import Look, TextEdit
+    from hyperstyle.pipeline import HyperStyle, list_edits, load
     from hyperstyle.recipes import Recipe
 
 __version__ = VERSION
-__all__ = ["HyperStyle", "Inversion", "Recipe", "TextEdit", "list_domains", "list_edits", "load"]
+__all__ = ["HyperStyle", "Inversion", "Look", "Recipe", "TextEdit", "list_domains", "list_edits", "load"]
 
 _HOMES = {
     "HyperStyle": "hyperstyle.pipeline",
     "Inversion": "hyperstyle.latents",
+    "Look": "hyperstyle.look",
     "Recipe": "hyperstyle.recipes",
-    "TextEdit": "hyperstyle.pipeline",
+    "TextEdit": "hyperstyle.look",
     "list_domains": "hyperstyle.domains",
     "list_edits": "hyperstyle.pipeline",
     "load": "hyperstyle.pipeline",

@@ -8,18 +8,18 @@ from __future__ import annotations
 import math
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from PIL import Image
 
-from hyperstyle.editing import TextEdit
 from hyperstyle.errors import Cancelled, UsageError
 from hyperstyle.images import Photo, open_photo
 from hyperstyle.latents import Inversion
+from hyperstyle.look import AnyLook, HasLook, Look, TextEdit, blend_looks, look_of
 from hyperstyle.movies import MAX_FPS, check_movie, save_movie
 from hyperstyle.provenance import Source, comment, xmp_packet
 
@@ -38,21 +38,21 @@ Cancel = Callable[[], bool] | threading.Event
 """Asked before every frame is drawn or encoded; once it is true (or set), the work stops with `Cancelled`."""
 
 
-@dataclass(frozen=True)
-class State:
-    """Everything `HyperStyle.render` takes: one moment of an animation.
+@dataclass(frozen=True, init=False)
+class State(HasLook):
+    """One moment of an animation.
 
     Attributes:
-        edits, text, offset_strength: As for `render`.
+        look: What is done to the face. May be given in parts: `State({"smile": 1.0}, offset_strength=0.5)`.
         inversion: The face; None for the one that the animation is of.
-        plain: As for `render`; between two states, what is plain in one of them.
     """
 
-    edits: Mapping[str, float] = field(default_factory=dict)
-    text: tuple[TextEdit, ...] = ()
-    offset_strength: float = 1.0
-    inversion: Inversion | None = None
-    plain: frozenset[str] = frozenset()
+    look: Look
+    inversion: Inversion | None
+
+    def __init__(self, look: AnyLook = None, *values: Any, inversion: Inversion | None = None, **parts: Any) -> None:
+        object.__setattr__(self, "look", look_of(look, *values, **parts))
+        object.__setattr__(self, "inversion", inversion)
 
 
 class Motion(Protocol):
@@ -125,10 +125,14 @@ class Sweep:
         return self._end(self.start), self._end(self.stop)
 
     def _end(self, strength: float) -> State:
+        look = self.base.look.active
         if isinstance(self.edit, str):
-            return replace(self.base, edits={**self.base.edits, self.edit: strength})
-        others = tuple(edit for edit in self.base.text if _words(edit) != _words(self.edit))
-        return replace(self.base, text=(*others, replace(self.edit, strength=strength)))
+            look = replace(look, edits={**look.edits, self.edit: strength})
+        else:
+            swept = replace(self.edit, strength=strength, on=True)
+            others = (edit for edit in look.words if replace(edit, strength=strength) != swept)
+            look = replace(look, words=(*others, swept))
+        return replace(self.base, look=look)
 
 
 def check_ease(ease: str) -> Ease:
@@ -139,25 +143,8 @@ def check_ease(ease: str) -> Ease:
 
 
 def blend_states(a: State, b: State, t: float) -> State:
-    """Strengths part of the way between two states, 0 being `a` and 1 `b`; the face stays that of `a`."""
-    edits = {name: (1 - t) * a.edits.get(name, 0.0) + t * b.edits.get(name, 0.0) for name in (*a.edits, *b.edits)}
-    strengths: dict[tuple[str, float | None, str], float] = {}
-    for share, state in ((1 - t, a), (t, b)):
-        for edit in state.text:
-            strengths[_words(edit)] = strengths.get(_words(edit), 0.0) + share * edit.strength
-    text = tuple(
-        TextEdit(prompt, strength, disentanglement, neutral)
-        for (prompt, disentanglement, neutral), strength in strengths.items()
-        if strength
-    )
-    offset_strength = (1 - t) * a.offset_strength + t * b.offset_strength
-    kept = {name: value for name, value in edits.items() if value}
-    return State(kept, text, offset_strength, a.inversion, a.plain | b.plain)
-
-
-def _words(edit: TextEdit) -> tuple[str, float | None, str]:
-    """What makes two prompts the same edit."""
-    return edit.prompt, edit.disentanglement, edit.neutral
+    """Go part of the way between two states, as `look.blend_looks` does; the face stays that of `a`."""
+    return replace(a, look=blend_looks(a.look, b.look, t))
 
 
 class InPhoto:
@@ -228,8 +215,9 @@ class Animation:
         motion: A `Sweep` or a `Morph`.
         seconds: Length, above 0 and up to `MAX_SECONDS`.
         fps: Frames per second, 1 to 60.
-        generator: As for `HyperStyle.stylise`: draw with this one instead of the domain's.
+        generator: As for `HyperStyle.stylise`: draw every state with this one.
         place: What is done with every picture, such as an `InPhoto`; None leaves the crop.
+        face: The face in its photo, to draw on that as `HyperStyle.edit` does; not on the way from one face to another.
 
     Raises:
         UsageError: The length or the number of frames makes no sense, or there is no face.
@@ -245,19 +233,26 @@ class Animation:
         fps: int = 24,
         generator: Generator | FastSynthesis | str | None = None,
         place: Callable[[Image.Image], Image.Image] | None = None,
+        face: AlignedFace | None = None,
     ) -> None:
         self.pipeline, self.motion, self.fps = pipeline, motion, fps
         self.count = frame_count(seconds, fps)
-        for state in motion.states:
+        states = motion.states
+        if isinstance(generator, str):
+            states = tuple(replace(state, look=replace(state.look, art_style=generator)) for state in states)
+        for state in states:
             if (state.inversion or inversion) is None:
                 raise UsageError("This animation has no face; give one to it or to each of its states.")
-            pipeline.check_edits(state.edits, state.text, state.offset_strength)
-        self._states = [replace(state, inversion=state.inversion or inversion) for state in motion.states]
+            pipeline.check_look(state.look)
+        self._states = [replace(state, inversion=state.inversion or inversion) for state in states]
         self._place = place
-        self._generator = pipeline.style(generator) if isinstance(generator, str) else generator
+        # The photo's detail belongs to one face: on the way to another there is no photo to keep.
+        self._face = face if len({id(state.inversion) for state in self._states}) == 1 else None
+        self._generator = None if isinstance(generator, str) else generator
         # Weights of passing moments are not worth keeping: they would push other people's faces out of the cache.
         self._still = all(
-            state.inversion is self._states[0].inversion and state.offset_strength == self._states[0].offset_strength
+            state.inversion is self._states[0].inversion
+            and state.look.offset_strength == self._states[0].look.offset_strength
             for state in self._states
         )
 
@@ -300,19 +295,12 @@ class Animation:
         """Draw one frame; indices as for `state`, raises as `HyperStyle.render` does."""
         state = self.state(index)
         assert state.inversion is not None
-        if self._generator is None:
-            picture = self.pipeline.render(
-                state.inversion,
-                state.edits,
-                state.text,
-                state.offset_strength,
-                plain=state.plain,
-                remember=self._still,
-            )
+        if self._face is not None and self._generator is None:
+            picture = self.pipeline.edit(self._face, state.inversion, state.look, quick=True)
+        elif self._generator is None:
+            picture = self.pipeline.render(state.inversion, state.look, remember=self._still)
         else:
-            picture = self.pipeline.stylise(
-                state.inversion, self._generator, state.edits, state.text, state.offset_strength, state.plain
-            )
+            picture = self.pipeline.stylise(state.inversion, self._generator, state.look)
         return picture if self._place is None else self._place(picture)
 
     def frames(

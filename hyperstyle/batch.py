@@ -189,7 +189,7 @@ def _edit(pipeline: HyperStyle, photo: Path, settings: Settings) -> tuple[Image.
     opened = open_photo(photo)
     face = pipeline.align(opened, settings.face)
     inversion = pipeline.invert(face, settings.recipe.steps)
-    picture = pipeline.render_recipe(settings.recipe, inversion)
+    picture = pipeline.render_recipe(settings.recipe, inversion, face=face)
     identity = None
     if pipeline.models.identity is not None:
         with torch.inference_mode():

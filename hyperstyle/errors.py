@@ -95,6 +95,14 @@ class BadStrength(UsageError):
     """A strength that is not a finite number or is absurdly far outside the edit's range."""
 
 
+class BadLook(BadStrength):
+    """A part of a look is of the wrong kind or not finite; `reason` is the sentence without capital and full stop."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[0].upper()}{reason[1:]}.")
+        self.reason = reason
+
+
 class BadPrompt(UsageError):
     """A prompt that is empty or too long."""
 

@@ -2,9 +2,9 @@
 
     photo --align--> face --invert--> Inversion --render--> picture --paste_back--> photo
                       |                   ^           ^
-                      |   encoder: w      |           |  edits:  w + w_shift          (sliders)
-                      +-- hypernetwork: --+           |  text:   styles + style_shift (words)
-                          one code per layer          +- offsets: weight x (1 + delta)
+                      |   encoder: w      |           |  Look.edits: w + w_shift          (sliders)
+                      +-- hypernetwork: --+           |  Look.words: styles + style_shift (prompts)
+                          one code per layer          +- offsets:    weight x (1 + delta)
 
 Models are shared and never change. Everything about one face is in its `Inversion`, a small value that the caller
 keeps, so any number of people can use one `HyperStyle` at once. The only state in here is a bounded cache.
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ from hyperstyle import metrics, mixing
 from hyperstyle.bounded import Bounded
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain, ships_edits
-from hyperstyle.editing import DirectionEdits, EditRow, TextEdit, check_detail, check_strength
+from hyperstyle.editing import DirectionEdits, EditRow, check_detail, check_strength
 from hyperstyle.errors import (
     NoSuchFace,
     ShapeMismatch,
@@ -43,6 +44,7 @@ from hyperstyle.inversion.adaptation import fine_offsets, fine_px, stylise
 from hyperstyle.inversion.base import inversion_deltas, visible
 from hyperstyle.inversion.losses import perceptual_distance
 from hyperstyle.latents import Deltas, Inversion, Styles, add_styles
+from hyperstyle.look import AnyLook, Look, TextEdit, look_of
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis, PreparedWeights
@@ -390,143 +392,150 @@ class HyperStyle:
     def render(
         self,
         inversion: Inversion,
-        edits: Mapping[str, float] | None = None,
-        text: Sequence[TextEdit] = (),
-        offset_strength: float = 1.0,
+        look: AnyLook = None,
+        *values: Any,
         resolution: int | None = None,
-        plain: Collection[str] = (),
         remember: bool = True,
+        **parts: Any,
     ) -> Image.Image:
         """Draw an inverted face, edited.
 
         Args:
             inversion: One face, made in this domain.
-            edits: Strength by edit name, in each edit's own unit; 0 changes nothing. Any number of them add up.
-            text: Prompts with strengths, added on top.
-            offset_strength: 0 draws the encoder's face, 1 the refined one; in between and beyond is allowed.
-            resolution: Stop at this smaller power of two for a quick preview; None for the full picture.
-            plain: Names of edits that follow their direction as it was found, other traits moving along with it,
-                instead of the one that leaves those alone.
+            look: What is done to it; or strengths by edit name.
+            values, parts: Or the look's parts, as `look_of` takes them: `edits`, `text`, `plain`, ...
+            resolution: Stop at this smaller power of two for a quick preview; None for the full picture. Styles are
+                always drawn in full.
             remember: False for a face or offset strength that will not be drawn again, as between two faces of a morph:
                 its adapted weights then push no others out of the cache.
 
         Raises:
             WrongDomain: The inversion belongs to another domain.
             UnknownEdit: There is no such edit.
+            UsageError: There is no such style.
             BadStrength: A strength is not finite or absurd.
             BadPrompt: A prompt is empty or too long (also `UnknownPrompt`).
             ShapeMismatch: The inversion holds several faces (use `draw`), or the generator has no such resolution.
         """
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
-        return to_photo(self.draw(inversion, edits, text, offset_strength, resolution, plain, remember))
+        return to_photo(self.draw(inversion, look, *values, resolution=resolution, remember=remember, **parts))
 
     def render_recipe(
-        self, recipe: Recipe, inversion: Inversion | None = None, resolution: int | None = None
+        self,
+        recipe: Recipe,
+        inversion: Inversion | None = None,
+        resolution: int | None = None,
+        face: AlignedFace | None = None,
     ) -> Image.Image:
         """Draw a face as a recipe says.
 
         Args:
             recipe: Made in this domain.
             inversion: The face; None for the one in the recipe, which gives the picture it was made from.
-            resolution: As in `render`; styles are always drawn in full.
+            resolution: As in `render`.
+            face: The face in its photo, to draw the edit on that as `edit` does; None to draw it as `render` does.
 
         Raises:
             WrongDomain: The recipe belongs to another domain.
             UsageError: There is no face, neither given nor in the recipe (also what `render` raises).
         """
         self.check_recipe(recipe)
-        face = recipe.inversion if inversion is None else inversion
-        if face is None:
+        rebuilt = recipe.inversion if inversion is None else inversion
+        if rebuilt is None:
             raise UsageError("This recipe holds no face of its own; give it a photo, or a face saved by `invert`.")
-        look = (recipe.active_edits, recipe.active_text, recipe.offset_strength)
-        if recipe.style:
-            return self.stylise(face, recipe.style, *look, recipe.plain)
-        return self.render(face, *look, resolution, recipe.plain)
+        if face is not None and resolution is None:
+            return self.edit(face, rebuilt, recipe.look)
+        return self.render(rebuilt, recipe.look, resolution=resolution)
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse a recipe that `render_recipe` would refuse, before any work is put into a face.
 
         Raises:
-            WrongDomain: It belongs to another domain (also what `check_edits` raises).
+            WrongDomain: It belongs to another domain (also what `check_look` raises).
         """
         if recipe.domain != self.domain.name:
             raise WrongDomain(
                 f"This recipe was made in the domain '{recipe.domain}', but '{self.domain.name}' is loaded; "
                 f"load '{recipe.domain}' or make a new recipe here."
             )
-        if recipe.style:
-            check_style(recipe.style, self.domain)
-        self.check_edits(recipe.active_edits, recipe.active_text, recipe.offset_strength)
+        self.check_look(recipe.look)
+
+    def check_look(self, look: AnyLook) -> None:
+        """Refuse a look that `render` would refuse, before any work is put into a face; raises as `render` does."""
+        look = look_of(look).active
+        if look.art_style:
+            check_style(look.art_style, self.domain)
+        check_strength("The offset strength", look.offset_strength, 0, MAX_OFFSET_STRENGTH)
+        check_detail(look.detail)
+        for name, strength in look.edits.items():
+            self._w_shift(name, strength)
+        for edit in look.words:
+            self._style_shift(edit)
 
     def draw(
         self,
         inversion: Inversion,
-        edits: Mapping[str, float] | None = None,
-        text: Sequence[TextEdit] = (),
-        offset_strength: float = 1.0,
+        look: AnyLook = None,
+        *values: Any,
         resolution: int | None = None,
-        plain: Collection[str] = (),
         remember: bool = True,
+        **parts: Any,
     ) -> Tensor:
         """As `render`, for any number of faces at once and as a tensor.
 
         Returns:
             (B, 3, *domain.picture_hw), nominally in [-1, 1], on the models' device.
         """
+        look = look_of(look, *values, **parts).active
+        if look.art_style:
+            return self._draw_with(self.style(look.art_style), inversion, look)
         self._check_domain(inversion)
-        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
-        generator = self.fast.generator
+        check_strength("The offset strength", look.offset_strength, 0, MAX_OFFSET_STRENGTH)
         with torch.inference_mode():
-            styles = self._styles(inversion, edits or {}, text, plain)
-            weights = self._weights(inversion, offset_strength, remember)
-            return visible(generator.render(styles, weights, resolution=resolution), self.domain)
+            styles = self.models.generator.to_styles(self.edit_latent(inversion, look))
+            for edit in look.words:
+                styles = add_styles(styles, self._style_shift(edit))
+            weights = self._weights(inversion, look.offset_strength, remember)
+            return visible(self.fast.generator.render(styles, weights, resolution=resolution), self.domain)
 
     def edit(
         self,
         face: AlignedFace,
         inversion: Inversion,
-        edits: Mapping[str, float] | None = None,
-        text: Sequence[TextEdit] = (),
-        offset_strength: float = 1.0,
-        plain: Collection[str] = (),
-        detail: float = 1.0,
+        look: AnyLook = None,
+        *values: Any,
         quick: bool = False,
+        **parts: Any,
     ) -> Image.Image:
         """Draw an edit on the photograph: as `render`, with everything that the generator could not draw carried over.
 
         Args:
             face: From `align`.
             inversion: Of this face.
-            edits, text, offset_strength, plain: As in `render`.
-            detail: How much of the photo's own detail is carried over: 1 all of it, 0 none.
+            look, values, parts: As in `render`; `detail` says how much of the photo's own detail is carried over.
             quick: For while a slider moves: no larger than `QUICK_SIDE`, and the edit is drawn by `preview`.
 
         Returns:
             An RGB square at the photo's own resolution, but never smaller than the domain's: without edits and with all
-            of the detail the photo's own crop, bit for bit. A whole photo (cars, animals) comes back as `render` draws
-            it.
+            of the detail the photo's own crop, bit for bit. A whole photo (cars, animals), and a look in a style,
+            come back as `render` draws them.
 
         Raises:
             UsageError: `detail` does not lie between 0 and 1 (also what `render` raises).
         """
-        check_detail(detail)
-        look = (edits, text, offset_strength)
-
-        def draw() -> Image.Image:
-            return self.preview(inversion, *look, plain) if quick else self.render(inversion, *look, plain=plain)
-
-        if face.whole:
+        look = look_of(look, *values, **parts)
+        self.check_look(look)
+        draw = partial(self.preview if quick else self.render, inversion, look)
+        if face.whole or look.art_style:
             return draw()
-        self.check_edits(edits or {}, text, offset_strength)
         side = face.own_side(self.domain.resolution)
         side = min(side, QUICK_SIDE) if quick else side
-        changed = any((edits or {}).values()) or any(prompt.strength for prompt in text)
-        if detail == 1 and not changed:
+        if look.detail == 1 and not look.effective.edits and not look.effective.words:
             picture = face.own_crop(side)
         else:
-            picture = self._carrier(face, inversion, offset_strength).carry(draw(), detail, side)
-        if detail == 1:
+            picture = self._carrier(face, inversion, look.offset_strength).carry(draw(), look.detail, side)
+        if look.detail == 1:
             picture.info[OWN_PIXELS] = True
         return picture
 
@@ -546,23 +555,17 @@ class HyperStyle:
             self._carriers[face] = (key, carrier)
         return carrier
 
-    def preview(
-        self,
-        inversion: Inversion,
-        edits: Mapping[str, float] | None = None,
-        text: Sequence[TextEdit] = (),
-        offset_strength: float = 1.0,
-        plain: Collection[str] = (),
-    ) -> Image.Image:
+    def preview(self, inversion: Inversion, look: AnyLook = None, *values: Any, **parts: Any) -> Image.Image:
         """As `render`, quicker and smaller, for while a slider moves.
 
         The generator stops at `preview_px`. What the finer layers would still have done to the colours is made up for
-        by a correction fitted once per face. Domains no larger than that are rendered in full.
+        by a correction fitted once per face. Domains no larger than that are rendered in full, and so are styles.
         """
-        if self.preview_px >= self.domain.resolution:
-            return self.render(inversion, edits, text, offset_strength, plain=plain)
+        look = look_of(look, *values, **parts)
+        if self.preview_px >= self.domain.resolution or look.art_style:
+            return self.render(inversion, look)
         correction = self._correction(inversion, lambda: self.draw(inversion))
-        return to_photo(correction(self.draw(inversion, edits, text, offset_strength, self.preview_px, plain)))
+        return to_photo(correction(self.draw(inversion, look, resolution=self.preview_px)))
 
     def _correction(self, inversion: Inversion, full: Callable[[], Tensor]) -> Correction:
         """The colour correction of a face's previews."""
@@ -571,13 +574,7 @@ class HyperStyle:
             return self._previews.fit(inversion, px, lambda: self.draw(inversion, resolution=px), full)
 
     def stylise(
-        self,
-        inversion: Inversion,
-        generator: Generator | FastSynthesis | str,
-        edits: Mapping[str, float] | None = None,
-        text: Sequence[TextEdit] = (),
-        offset_strength: float = 1.0,
-        plain: Collection[str] = (),
+        self, inversion: Inversion, generator: Generator | FastSynthesis | str, look: AnyLook = None, **parts: Any
     ) -> Image.Image:
         """Draw an inverted face with a generator that was fine-tuned from the domain's: as a toon, a sketch, ...
 
@@ -585,29 +582,35 @@ class HyperStyle:
 
         Args:
             inversion: One face, made in this domain.
-            generator: One of `styles`, or a generator from `weights.fine_tuned.load_fine_tuned`.
-            edits, text, offset_strength, plain: As in `render`.
+            generator: A generator from `weights.fine_tuned.load_fine_tuned`; or one of `styles`, which is also drawn by
+                `render` with a look that names it.
+            look, parts: As in `render`.
 
         Raises:
             UsageError: There is no such style.
             ShapeMismatch: The generator has other sizes (also what `render` raises).
         """
+        look = look_of(look, **parts)
         if isinstance(generator, str):
-            generator = self.style(generator)
+            return self.render(inversion, replace(look, art_style=generator))
+        return to_photo(self._draw_with(generator, inversion, look.active))
+
+    def _draw_with(self, generator: Generator | FastSynthesis, inversion: Inversion, look: Look) -> Tensor:
+        """Draw with a fine-tuned generator, as `draw` with the domain's own."""
         self._check_domain(inversion)
-        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
+        check_strength("The offset strength", look.offset_strength, 0, MAX_OFFSET_STRENGTH)
         with torch.inference_mode():
             offsets = fine_offsets(
                 self.models.hypernetwork, inversion, self.models.generator.layers, fine_px(self.domain.resolution)
             )
-            scaled = {name: offset * offset_strength for name, offset in offsets.items()}
-            shift = [self._style_shift(edit) for edit in text]
-            square = stylise(generator, self.edit_latent(inversion, edits or {}, plain), scaled, shift, noise="const")
-            return to_photo(visible(square, self.domain))
+            scaled = {name: offset * look.offset_strength for name, offset in offsets.items()}
+            shift = [self._style_shift(edit) for edit in look.words]
+            square = stylise(generator, self.edit_latent(inversion, look), scaled, shift, noise="const")
+            return visible(square, self.domain)
 
     @property
     def styles(self) -> list[str]:
-        """Names of the styles that come with this domain, for `stylise`."""
+        """Names of the styles that come with this domain, for `Look.art_style`."""
         return self.domain.styles
 
     def style(self, name: str) -> FastSynthesis:
@@ -712,30 +715,11 @@ class HyperStyle:
                 self._text_editor = TextEditor.load(self.domain, self.models.generator)
             return self._text_editor
 
-    def check_edits(
-        self, edits: Mapping[str, float], text: Sequence[TextEdit] = (), offset_strength: float = 1.0
-    ) -> None:
-        """Refuse edits that `render` would refuse, before any work is put into a face; raises as `render` does."""
-        check_strength("The offset strength", offset_strength, 0, MAX_OFFSET_STRENGTH)
-        for name, strength in edits.items():
-            self._w_shift(name, strength)
-        for edit in text:
-            self._style_shift(edit)
-
-    def _styles(
-        self, inversion: Inversion, edits: Mapping[str, float], text: Sequence[TextEdit], plain: Collection[str]
-    ) -> Styles:
-        """Per-layer styles of the edited face."""
-        styles = self.models.generator.to_styles(self.edit_latent(inversion, edits, plain))
-        for edit in text:
-            styles = add_styles(styles, self._style_shift(edit))
-        return styles
-
-    def edit_latent(self, inversion: Inversion, edits: Mapping[str, float], plain: Collection[str] = ()) -> Tensor:
+    def edit_latent(self, inversion: Inversion, look: AnyLook) -> Tensor:
         """The latent of an edited face: (B, L, w_dim) on the models' device; raises as `render` does for edits."""
-        w_plus = inversion.w_plus.to(self.device)
-        for name, strength in edits.items():
-            w_plus = w_plus + self._w_shift(name, strength, name not in plain).to(self.device)
+        look, w_plus = look_of(look).active, inversion.w_plus.to(self.device)
+        for name, strength in look.edits.items():
+            w_plus = w_plus + self._w_shift(name, strength, name not in look.unconditioned).to(self.device)
         return w_plus
 
     def _w_shift(self, name: str, strength: float, conditioned: bool = True) -> Tensor:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import struct
 import urllib.parse
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hyperstyle.alignment import PasteOptions, check_regions
-from hyperstyle.editing.base import DEFAULT_NEUTRAL, TextEdit
-from hyperstyle.errors import BadRecipe, HyperStyleError, UsageError, WrongDomain
+from hyperstyle.errors import BadLook, BadRecipe, HyperStyleError, UsageError, WrongDomain
 from hyperstyle.files.whole import write_text
 from hyperstyle.latents import Inversion
+from hyperstyle.look import DEFAULT_NEUTRAL, NAMES, NUMBERS, AnyLook, HasLook, Look, TextEdit, a_name, a_number, look_of
 
 FORMAT = "hyperstyle.recipe"
 VERSION = 1
@@ -30,8 +29,6 @@ SUFFIX = ".hyperstyle.json"
 PNG_KEYWORD = FORMAT
 """Keyword of the iTXt chunk that holds a recipe's JSON."""
 
-MAX_EDITS, MAX_TEXT = 200, 50
-MAX_NAME = 300  # characters of an edit's name; prompts have a limit of their own where they are read
 MAX_FACE_BYTES = 512 * 2**10  # a hundred portraits' inversions, ten of 1024 px; tuned weights are beyond it
 MAX_BYTES = 2**20
 MAX_LINK = 2000  # characters; longer addresses are cut off by some programs
@@ -39,27 +36,22 @@ MAX_PNG_BYTES = 256 * 2**20
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LINK_VERSION = "recipe"
+_LOOK = {field.name: field.name for field in fields(Look)} | {field: name for name, field in NAMES.items()}
+"""Names in a recipe, by the look's fields."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, init=False)
+class Recipe(HasLook):
     """What to do to a face, and optionally which face.
-
-    Edits add up in the order in which they stand, which is kept, because the last bits of a sum depend on it.
 
     Attributes:
         domain: Name of the domain it was made in.
-        edits: Strength by edit name, in each edit's own unit.
-        text: Prompts with strengths.
-        off: Names of edits that are kept but turned off.
-        text_off: Positions in `text` of prompts that are kept but turned off.
-        offset_strength: How much of the refinement to use: 0 none, 1 all of it.
+        look: What is done to the face. May be given in parts: `Recipe("portraits", {"smile": 1.5}, style="line")`.
         steps: Refinement steps for rebuilding a photo; None for the domain's own number.
         inversion: The face it was made on, from `HyperStyle.invert`; None for a recipe that suits any face.
-        plain: Names of edits that follow their direction as it was found, other traits moving along.
-        style: Name of the style it is drawn in; empty for the domain's own generator.
         paste: How the face goes back into its photo; None leaves that to who uses the recipe.
         mark: Write into pictures, for everybody to see, that they were edited; None leaves that open likewise.
+        text_off: Positions of prompts that are kept but turned off.
 
     Raises:
         BadRecipe: A value makes no sense. Whether the domain knows the edits is checked when it draws them.
@@ -67,63 +59,48 @@ class Recipe:
     """
 
     domain: str
-    edits: Mapping[str, float] = field(default_factory=dict)
-    text: tuple[TextEdit, ...] = ()
-    off: frozenset[str] = frozenset()
-    text_off: frozenset[int] = frozenset()
-    offset_strength: float = 1.0
-    steps: int | None = None
-    inversion: Inversion | None = None
-    plain: tuple[str, ...] = ()
-    style: str = ""
-    paste: PasteOptions | None = None
-    mark: bool | None = None
+    look: Look
+    steps: int | None
+    inversion: Inversion | None
+    paste: PasteOptions | None
+    mark: bool | None
+    text_off = property(lambda self: frozenset(row for row, edit in enumerate(self.look.words) if not edit.on))
 
-    def __post_init__(self) -> None:
-        """Check every value, and settle their types."""
-        object.__setattr__(self, "domain", _name(self.domain, "the domain"))
-        if not isinstance(self.edits, Mapping) or len(self.edits) > MAX_EDITS:
-            _refuse(f"its edits must be at most {MAX_EDITS} names with strengths")
-        edits = {_name(name, "an edit"): _number(value, f"the edit '{name}'") for name, value in self.edits.items()}
-        object.__setattr__(self, "edits", edits)
-        object.__setattr__(self, "style", _name(self.style, "its style") if self.style else "")
-        if len(self.text) > MAX_TEXT or not all(isinstance(edit, TextEdit) for edit in self.text):
-            _refuse(f"its prompts must be at most {MAX_TEXT} rows of words and strengths")
-        object.__setattr__(self, "text", tuple(_checked_text(edit) for edit in self.text))
-        object.__setattr__(self, "off", frozenset(self.off))
-        object.__setattr__(self, "text_off", frozenset(self.text_off))
-        unknown = sorted(str(name) for name in self.off - edits.keys())
-        if unknown:
-            _refuse(f"it turns off '{unknown[0]}', which is not among its edits")
-        unknown = sorted(str(name) for name in set(self.plain) - edits.keys())
-        if unknown:
-            _refuse(f"it lets other traits move with '{unknown[0]}', which is not among its edits")
-        object.__setattr__(self, "plain", tuple(name for name in edits if name in self.plain))
-        if not all(_is_whole(row) and row < len(self.text) for row in self.text_off):
-            _refuse("it turns off a prompt that is not among its prompts")
-        object.__setattr__(self, "offset_strength", _number(self.offset_strength, "the offset strength"))
-        if self.steps is not None and not _is_whole(self.steps):
-            _refuse(f"its refinement steps must be a whole number, 0 or more, not {str(self.steps)[:40]}")
-        object.__setattr__(self, "paste", None if self.paste is None else _checked_paste(self.paste))
-        if self.mark is not None and not isinstance(self.mark, bool):
-            _refuse("whether pictures are marked must be true or false")
-        if self.inversion is not None:
-            if self.inversion.domain != self.domain:
+    def __init__(
+        self,
+        domain: str,
+        look: AnyLook = None,
+        *values: Any,
+        steps: int | None = None,
+        inversion: Inversion | None = None,
+        paste: PasteOptions | None = None,
+        mark: bool | None = None,
+        text_off: Collection[int] = (),
+        **parts: Any,
+    ) -> None:
+        try:
+            settled = {
+                "domain": a_name(domain, "the domain"),
+                "look": _checked_look(look_of(look, *values, **parts), text_off),
+                "steps": steps,
+                "inversion": inversion,
+                "paste": None if paste is None else _checked_paste(paste),
+                "mark": mark,
+            }
+            if steps is not None and not _is_whole(steps):
+                raise BadLook(f"its refinement steps must be a whole number, 0 or more, not {str(steps)[:40]}")
+            if mark is not None and not isinstance(mark, bool):
+                raise BadLook("whether pictures are marked must be true or false")
+            if inversion is not None and inversion.domain != domain:
                 raise WrongDomain(
-                    f"The face in this recipe belongs to the domain '{self.inversion.domain}', not to '{self.domain}'."
+                    f"The face in this recipe belongs to the domain '{inversion.domain}', not to '{domain}'."
                 )
-            if len(self.inversion) != 1:
-                _refuse(f"it holds {len(self.inversion)} faces; a recipe has one or none")
-
-    @property
-    def active_edits(self) -> dict[str, float]:
-        """The edits that are turned on, in order, as `HyperStyle.render` takes them."""
-        return {name: strength for name, strength in self.edits.items() if name not in self.off}
-
-    @property
-    def active_text(self) -> tuple[TextEdit, ...]:
-        """The prompts that are turned on, in order."""
-        return tuple(edit for row, edit in enumerate(self.text) if row not in self.text_off)
+            if inversion is not None and len(inversion) != 1:
+                raise BadLook(f"it holds {len(inversion)} faces; a recipe has one or none")
+        except BadLook as error:
+            raise _Unfit(error.reason) from None
+        for name, value in settled.items():
+            object.__setattr__(self, name, value)
 
     def without_face(self) -> Recipe:
         """The same recipe for any face."""
@@ -140,14 +117,17 @@ class Recipe:
         return json.dumps(self._record(), indent=2, ensure_ascii=False) + "\n"
 
     def _record(self) -> dict[str, Any]:
+        look = self.look
         record: dict[str, Any] = {"format": FORMAT, "version": VERSION, "domain": self.domain}
-        record["edits"] = dict(self.edits)
-        record["off"] = [name for name in self.edits if name in self.off]
-        record["plain"] = list(self.plain)
-        record["text"] = [_text_record(edit, row not in self.text_off) for row, edit in enumerate(self.text)]
-        record["offset_strength"] = self.offset_strength
+        record["edits"] = dict(look.edits)
+        record["off"] = [name for name in look.edits if name in look.off]
+        record["plain"] = [name for name in look.edits if name in look.unconditioned]
+        record["text"] = [_text_record(edit) for edit in look.words]
+        record["offset_strength"] = look.offset_strength
         record["steps"] = self.steps
-        record["style"] = self.style
+        record["style"] = look.art_style
+        # Younger numbers only where they say something, so that older programs read what they can draw.
+        record |= {name: getattr(look, name) for name in NUMBERS if getattr(look, name) != getattr(Look, name)}
         if self.paste is not None:
             record["paste"] = {**vars(self.paste), "keep": list(self.paste.keep)}
         if self.mark is not None:
@@ -200,57 +180,33 @@ class Recipe:
             )
         try:
             return cls._checked(record, domain, what)
-        except _Unfit as error:
+        except (BadLook, _Unfit) as error:
             raise BadRecipe(f"{what} is a damaged recipe: {error.reason}.") from None
 
     @classmethod
     def _checked(cls, record: dict[str, Any], domain: str | None, what: str) -> Recipe:
         """Build the recipe from a record of a version that is understood."""
-        known = {
-            "format",
-            "version",
-            "domain",
-            "edits",
-            "off",
-            "plain",
-            "text",
-            "offset_strength",
-            "steps",
-            "style",
-            "paste",
-            "mark",
-            "inversion",
-        }
+        known = {"format", "version", "domain", "steps", "paste", "mark", "inversion", *_LOOK.values()}
         for key in record:
             if key not in known:
-                _refuse(f"there is no field '{key[:40]}' in this version")
-        made_in = _name(record.get("domain"), "the domain")
+                raise BadLook(f"there is no field '{key[:40]}' in this version")
+        made_in = a_name(record.get("domain"), "the domain")
         if domain is not None and made_in != domain:
             raise WrongDomain(
                 f"{what} was made in the domain '{made_in}', but '{domain}' is in use; "
                 f"load '{made_in}', or make a new recipe here."
             )
-        off, plain, rows = (record.get(name, []) for name in ("off", "plain", "text"))
-        if not isinstance(off, list) or not all(isinstance(name, str) for name in off):
-            _refuse("what is turned off must be a list of names")
-        if not isinstance(plain, list) or not all(isinstance(name, str) for name in plain):
-            _refuse("the edits that let other traits move must be a list of names")
-        if not isinstance(rows, list):
-            _refuse("its prompts must be a list")
-        read = [_read_text(row) for row in rows]
+        parts = {field: record[name] for field, name in _LOOK.items() if name in record}
+        if not isinstance(parts.get("words", []), list):
+            raise BadLook("its prompts must be a list")
+        parts["words"] = tuple(map(_read_text, parts.get("words", [])))
         return cls(
             made_in,
-            record.get("edits", {}),
-            tuple(edit for edit, _ in read),
-            frozenset(off),
-            frozenset(row for row, (_, on) in enumerate(read) if not on),
-            record.get("offset_strength", 1.0),
-            record.get("steps"),
-            _read_face(record.get("inversion")),
-            tuple(plain),
-            record.get("style", ""),
-            _read_paste(record.get("paste")),
-            record.get("mark"),
+            Look(**parts),
+            steps=record.get("steps"),
+            inversion=_read_face(record.get("inversion")),
+            paste=_read_paste(record.get("paste")),
+            mark=record.get("mark"),
         )
 
     def save(self, path: str | Path) -> None:
@@ -330,19 +286,21 @@ class Recipe:
             BadRecipe: It takes more than `MAX_LINK` characters.
         """
         words: list[tuple[str, str]] = [(_LINK_VERSION, str(VERSION)), ("domain", self.domain)]
-        for name, strength in self.edits.items():
+        look = self.look
+        for name, strength in look.edits.items():
             words += [("edit", name), ("by", _plain(strength))]
-            words += [("on", "0")] if name in self.off else []
-            words += [("plain", "1")] if name in self.plain else []
-        for row, edit in enumerate(self.text):
+            words += [("on", "0")] if name in look.off else []
+            words += [("plain", "1")] if name in look.unconditioned else []
+        for edit in look.words:
             words += [("text", edit.prompt), ("by", _plain(edit.strength))]
             if edit.disentanglement is not None:
                 words.append(("disentanglement", _plain(edit.disentanglement)))
             words += [("neutral", edit.neutral)] if edit.neutral != DEFAULT_NEUTRAL else []
-            words += [("on", "0")] if row in self.text_off else []
-        words += [("offset", _plain(self.offset_strength))] if self.offset_strength != 1 else []
+            words += [] if edit.on else [("on", "0")]
+        for name, short in NUMBERS.items():
+            words += [(short, _plain(getattr(look, name)))] if getattr(look, name) != getattr(Look, name) else []
         words += [("steps", str(self.steps))] if self.steps is not None else []
-        words += [("style", self.style)] if self.style else []
+        words += [("style", look.art_style)] if look.art_style else []
         link = urllib.parse.urlencode(words)
         if len(link) > MAX_LINK:
             raise BadRecipe(f"This recipe is too long for a link of {MAX_LINK} characters; save it as a file instead.")
@@ -366,7 +324,8 @@ def _link_record(words: list[tuple[str, str]]) -> dict[str, Any]:
     record: dict[str, Any] = {"format": FORMAT, "version": _to_number(words[0][1]), "edits": {}, "off": [], "plain": []}
     record["text"] = []
     last: str | dict[str, Any] | None = None  # the edit or the prompt that the words belong to
-    singles = {"domain": "domain", "offset": "offset_strength", "steps": "steps", "style": "style"}
+    singles = {"domain": "domain", "steps": "steps", "style": "style"}
+    singles |= {short: name for name, short in NUMBERS.items()}
     for key, value in words[1:]:
         if key in singles:
             record[singles[key]] = value if key in ("domain", "style") else _to_number(value)
@@ -414,10 +373,6 @@ class _Unfit(BadRecipe):
         self.reason = reason
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise _Unfit(reason)
-
-
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
@@ -426,67 +381,44 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _name(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
-        _refuse(f"the name of {what} must be text of up to {MAX_NAME} characters")
-    return value
+def _checked_look(look: Look, text_off: Collection[int]) -> Look:
+    """A look that speaks of its own edits and prompts only, with some of these turned off."""
+    if not all(_is_whole(row) and row < len(look.words) for row in text_off):
+        raise BadLook("it turns off a prompt that is not among its prompts")
+    for names, does in ((look.off, "turns off"), (look.unconditioned, "lets other traits move with")):
+        for unknown in sorted(names - look.edits.keys()):
+            raise BadLook(f"it {does} '{unknown}', which is not among its edits")
+    words = (replace(edit, on=edit.on and row not in text_off) for row, edit in enumerate(look.words))
+    return replace(look, words=tuple(words))
 
 
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(f"{what} needs a number, not {str(value)[:40]!r}")
-    try:
-        number = float(value)
-    except OverflowError:  # JSON may hold whole numbers of any length
-        number = math.inf
-    if not math.isfinite(number):
-        _refuse(f"{what} needs an ordinary number, not {str(value)[:40]}")
-    return number
+def _text_record(edit: TextEdit) -> dict[str, Any]:
+    row = vars(edit).copy()
+    return row if row.pop("on") else {**row, "on": False}
 
 
-def _checked_text(edit: TextEdit) -> TextEdit:
-    if not isinstance(edit.prompt, str) or not isinstance(edit.neutral, str):
-        _refuse("a prompt must be text")
-    what = f"the prompt '{edit.prompt[:40]}'"
-    strength = _number(edit.strength, what)
-    if edit.disentanglement is None:
-        return replace(edit, strength=strength)
-    return replace(edit, strength=strength, disentanglement=_number(edit.disentanglement, f"{what}, disentanglement,"))
-
-
-def _text_record(edit: TextEdit, on: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"prompt": edit.prompt, "strength": edit.strength}
-    row |= {"disentanglement": edit.disentanglement, "neutral": edit.neutral}
-    return row if on else {**row, "on": False}
-
-
-def _read_text(row: Any) -> tuple[TextEdit, bool]:
-    """A prompt, and whether it is on."""
-    known = {"prompt", "strength", "disentanglement", "neutral", "on"}
+def _read_text(row: Any) -> TextEdit:
+    known = {field.name for field in fields(TextEdit)}
     if not isinstance(row, dict) or "prompt" not in row or row.keys() - known:
-        _refuse('a prompt must look like {"prompt": "a face with a beard", "strength": 1.0}')
-    on = row.get("on", True)
-    if not isinstance(on, bool):
-        _refuse("whether a prompt is on must be true or false")
-    neutral, strength = row.get("neutral", DEFAULT_NEUTRAL), row.get("strength", 1.0)
-    return _checked_text(TextEdit(row["prompt"], strength, row.get("disentanglement"), neutral)), on
+        raise BadLook('a prompt must look like {"prompt": "a face with a beard", "strength": 1.0}')
+    return TextEdit(**row)
 
 
 def _checked_paste(options: PasteOptions) -> PasteOptions:
-    feather = _number(options.feather, "its feather")
-    colour_match = _number(options.colour_match, "its colour match")
+    feather = a_number(options.feather, "its feather")
+    colour_match = a_number(options.colour_match, "its colour match")
     for name in ("shape", "blend"):
         if not isinstance(getattr(options, name), str):
-            _refuse(f"its {name} must be a name")
+            raise BadLook(f"its {name} must be a name")
     if isinstance(options.keep, str) or not all(isinstance(name, str) for name in options.keep):
-        _refuse("what is kept of the photo must be a list of names")
+        raise BadLook("what is kept of the photo must be a list of names")
     checked = replace(options, feather=feather, colour_match=colour_match)
     try:
         checked.check()
         return replace(checked, keep=check_regions(checked.keep))
     except UsageError as error:
         text = str(error)
-        _refuse(text[0].lower() + text[1:].rstrip("."))
+        raise BadLook(text[0].lower() + text[1:].rstrip(".")) from None
 
 
 def _read_paste(record: Any) -> PasteOptions | None:
@@ -494,9 +426,9 @@ def _read_paste(record: Any) -> PasteOptions | None:
     if record is None:
         return None
     if not isinstance(record, dict) or record.keys() - vars(PasteOptions()).keys():
-        _refuse('how it goes back into the photo must look like {"shape": "head", "keep": ["background"]}')
+        raise BadLook('how it goes back into the photo must look like {"shape": "head", "keep": ["background"]}')
     if not isinstance(record.get("keep", []), list):
-        _refuse("what is kept of the photo must be a list of names")
+        raise BadLook("what is kept of the photo must be a list of names")
     return _checked_paste(PasteOptions(**record))
 
 
@@ -505,17 +437,17 @@ def _read_face(text: Any) -> Inversion | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        _refuse("its face must be text")
+        raise BadLook("its face must be text")
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError:
-        _refuse("its face is cut short or changed")
+        raise BadLook("its face is cut short or changed") from None
     if len(content) > MAX_FACE_BYTES:
-        _refuse(f"its face has more than {MAX_FACE_BYTES // 2**10} KB")
+        raise BadLook(f"its face has more than {MAX_FACE_BYTES // 2**10} KB")
     try:
         return Inversion.from_bytes(content, "the face in it")
     except HyperStyleError as error:
-        _refuse(str(error).rstrip("."))
+        raise BadLook(str(error).rstrip(".")) from None
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:

@@ -469,7 +469,7 @@ def test_as_a_program(tiny_folder, face, tmp_path):
     assert out.is_file()
     done = subprocess.run([*words, "--set", "smile=nan"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith("The strength of 'smile'")
+    assert done.stderr.startswith("The edit 'smile' needs an ordinary number")
     assert done.stderr.count("\n") == 1
 
 

@@ -12,6 +12,7 @@ from hyperstyle.alignment import PasteOptions
 from hyperstyle.detail import DetailCarrier
 from hyperstyle.errors import UsageError
 from hyperstyle.images import open_photo
+from hyperstyle.look import Look
 from hyperstyle.pipeline import HyperStyle
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "drawn" / "elder.jpg"
@@ -132,6 +133,9 @@ def test_edits_come_at_the_photos_own_size(tiny: HyperStyle, face_photo):
     plain = tiny.edit(face, inversion, {name: 2.0}, detail=0)
     assert plain.size == full.size
     assert not np.array_equal(np.asarray(plain), np.asarray(full))
+    assert tiny.edit(face, inversion, Look({name: 2.0})).tobytes() == full.tobytes()
+    with pytest.raises(UsageError, match="without styles"):
+        tiny.edit(face, inversion, Look(art_style="line"))
 
 
 @pytest.mark.parametrize("detail", [-0.1, 1.5, float("nan"), True, "much"])

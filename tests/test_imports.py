@@ -19,7 +19,7 @@ LAYERS = {
     **dict.fromkeys(("errors", "version"), -3),
     "files": -2,
     **dict.fromkeys(("bounded", "tensor_file", "traits"), -1),
-    **dict.fromkeys(("latents", "domains", "images", "device"), 0),
+    **dict.fromkeys(("latents", "look", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(
         ("editing", "alignment", "weights", "synthetic", "metrics", "movies", "provenance", "verification"), 2
@@ -45,6 +45,7 @@ ROOMS = {
 HEAVY = ("av", "gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
 CORE = (
     "latents",
+    "look",
     "domains",
     "images",
     "device",

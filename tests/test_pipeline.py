@@ -125,7 +125,7 @@ def test_bad_strengths_are_refused_everywhere(tiny, inversion, strength):
     with pytest.raises(BadStrength, match="smile"):
         tiny.render(inversion, {"smile": strength})
     with pytest.raises(BadStrength, match="smile"):
-        tiny.check_edits({"smile": strength})
+        tiny.check_look({"smile": strength})
     with pytest.raises(BadStrength, match="offset strength"):
         tiny.render(inversion, offset_strength=strength)
 
@@ -134,7 +134,7 @@ def test_unknown_edit_suggests(tiny, inversion):
     with pytest.raises(UnknownEdit, match="did you mean 'smile'"):
         tiny.render(inversion, {"smlie": 1.0})
     with pytest.raises(UnknownEdit, match="choose from: smile, age"):
-        tiny.check_edits({"zzz": 0.0})
+        tiny.check_look({"zzz": 0.0})
 
 
 def test_words_move_the_styles_and_stack_with_sliders(tiny, inversion):

@@ -23,7 +23,7 @@ from hyperstyle.demo.history import MAX_ENTRIES, MAX_VERSIONS, History, describe
 from hyperstyle.demo.languages import LANGUAGES
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.demo.sessions import SessionStore
-from hyperstyle.demo.state import Controls, Prompt, read_controls, write_controls
+from hyperstyle.demo.state import Controls, read_controls, write_controls
 from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.surprise import surprise
 from hyperstyle.demo.take_home import TAKE_HOME_TEXTS
@@ -32,6 +32,7 @@ from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.inversion import METHODS
+from hyperstyle.look import TextEdit
 from hyperstyle.pipeline import HyperStyle, list_edits, load
 from hyperstyle.synthetic.parameters import PARAMETERS, TRAITS, neutral_parameters, to_z
 from hyperstyle.training import photo_traits
@@ -40,7 +41,7 @@ from hyperstyle.traits import Trait
 
 REST = Controls(steps=2)
 SMILE = Controls({"smile": 2.0}, steps=2)
-BOTH = Controls({"smile": 2.0, "age": -1.5}, (Prompt("a face with a beard", 3.0),), steps=2)
+BOTH = Controls({"smile": 2.0, "age": -1.5}, (TextEdit("a face with a beard", 3.0),), steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +81,9 @@ def labels(studio: Studio) -> list[str]:
 def test_controls_survive_the_way_to_the_page_and_back():
     controls = Controls(
         {"smile": 1.5, "age": -2.0},
-        (Prompt("a face with a beard", -1.0, False, "a man", 0.25), Prompt("")),
+        (TextEdit("a face with a beard", -1.0, 0.25, "a man", False), TextEdit("")),
         0.5,
-        3,
+        steps=3,
         off=frozenset({"age"}),
         plain=frozenset({"smile"}),
     )
@@ -277,10 +278,10 @@ def test_what_changed_is_said_in_a_few_words(tiny_folder):
     def say(before: Controls, after: Controls) -> str:
         return describe(before, after, rows)
 
-    beard = (Prompt("a face with a beard", 3.0),)
+    beard = (TextEdit("a face with a beard", 3.0),)
     assert say(REST, Controls({"age": -1.5})) == "Age -1.5"
-    assert say(REST, Controls(prompts=beard)) == "a face with a beard"
-    assert say(Controls({"age": 1}, beard), Controls({"age": 1})) == texts.HISTORY_WITHOUT.format(words=beard[0].words)
+    assert say(REST, Controls(text=beard)) == "a face with a beard"
+    assert say(Controls({"age": 1}, beard), Controls({"age": 1})) == texts.HISTORY_WITHOUT.format(words=beard[0].prompt)
     assert say(SMILE, REST) == texts.HISTORY_RESET
     assert say(REST, replace(REST, offset_strength=0.5)) == texts.HISTORY_OFFSET.format(value=0.5)
     assert say(SMILE, replace(SMILE, steps=1)) == texts.HISTORY_STEPS.format(count=1)
@@ -314,7 +315,7 @@ def test_a_surprise_is_repeatable_and_inside_the_tested_ranges():
 def test_a_surprise_keeps_the_words_and_can_be_undone(studio):
     studio.handlers.live("a", BOTH)
     (change,) = act(studio, "surprise", BOTH)
-    assert change.controls.prompts == BOTH.prompts
+    assert change.controls.text == BOTH.text
     assert change.controls.edits not in ({}, BOTH.edits)
     assert change.picture == studio.handlers.live("a", change.controls).picture
     assert labels(studio)[-1] == texts.HISTORY_SURPRISE
@@ -334,17 +335,17 @@ def test_a_contact_sheet_shows_what_adopting_a_cell_gives(studio):
     assert [len(row) for row in sheet.rows] == [4, 4, 4]
     assert len({cell.source for row in sheet.rows for cell in row}) > 4
     cell = sheet.rows[2][3]
-    adopted = replace(BOTH.prompts[0], strength=cell.strength, disentanglement=cell.disentanglement)
-    shown = studio.handlers.draw(studio.handlers.store.get("a").rebuilt, replace(BOTH, prompts=(adopted,)))
+    adopted = replace(BOTH.text[0], strength=cell.strength, disentanglement=cell.disentanglement)
+    shown = studio.handlers.draw(studio.handlers.store.get("a").rebuilt, replace(BOTH, text=(adopted,)))
     assert to_data_uri(shown, 80) == cell.source  # 32 px: the small picture is the picture
     assert json.loads(json.dumps(viewer_value(change)))["sheet"]["rows"][2][3]["strength"] == 4.0
 
 
 @pytest.mark.parametrize(
-    ("prompts", "index"), [((), 0), ((Prompt(" "),), 0), ((Prompt("zxqv blorp"),), 0), (BOTH.prompts, 5)]
+    ("prompts", "index"), [((), 0), ((TextEdit(" "),), 0), ((TextEdit("zxqv blorp"),), 0), (BOTH.text, 5)]
 )
 def test_a_contact_sheet_needs_words_it_knows(studio, prompts, index):
-    *_, change = act(studio, "sheet", Controls(prompts=prompts), prompt=index)
+    *_, change = act(studio, "sheet", Controls(text=prompts), prompt=index)
     assert change.status.kind == "problem"
     assert change.sheet is None
 
@@ -358,8 +359,8 @@ def test_the_grid_of_a_prompt_nobody_tried_is_the_usual_one(talking):
 
 def test_neutral_and_disentanglement_reach_the_picture(studio):
     def draw(**changes: object) -> Change:
-        prompt = replace(Prompt("a face with a beard", 4.0), **changes)
-        return studio.handlers.live("a", Controls(prompts=(prompt,), steps=2))
+        prompt = replace(TextEdit("a face with a beard", 4.0), **changes)
+        return studio.handlers.live("a", Controls(text=(prompt,), steps=2))
 
     pictures = {draw().picture, draw(neutral="a smiling face").picture, draw(disentanglement=0.3).picture}
     assert len(pictures) == 3
@@ -415,7 +416,7 @@ def test_what_else_moved_is_said_in_units_people_know():
 
 def test_what_was_asked_for_is_no_news(talking, monkeypatch):
     monkeypatch.setattr(talking, "domain", replace(talking.domain, traits=TRAITS))
-    controls = Controls({"smile": 1.0, "age": 2.0}, (Prompt("grey hair and a beard"),), off=frozenset({"age"}))
+    controls = Controls({"smile": 1.0, "age": 2.0}, (TextEdit("grey hair and a beard"),), off=frozenset({"age"}))
     asked = readouts.asked_for(talking, controls)
     assert {"smile", "hair_grey", "beard"} <= asked
     assert "age" not in asked

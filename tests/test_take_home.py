@@ -19,7 +19,7 @@ from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.looks import to_controls, to_recipe
 from hyperstyle.demo.recipe_box import FILE_NAME
 from hyperstyle.demo.sessions import SessionStore
-from hyperstyle.demo.state import MAX_PROMPTS, Controls, Prompt
+from hyperstyle.demo.state import MAX_PROMPTS, Controls
 from hyperstyle.demo.studio import Studio
 from hyperstyle.demo.whole_photo import TakeHome, read_take_home, write_take_home
 from hyperstyle.demo.widgets import picker_value, viewer_value
@@ -32,9 +32,9 @@ REST = Controls(steps=2)
 SMILE = Controls({"smile": 2.0}, steps=2)
 LOOK = Controls(
     {"smile": 2.0, "age": -1.5},
-    (Prompt("a face with a beard", 3.0, neutral="a man", disentanglement=0.1), Prompt("a smiling face", 1.0, False)),
+    (TextEdit("a face with a beard", 3.0, 0.1, "a man"), TextEdit("a smiling face", on=False)),
     0.8,
-    2,
+    steps=2,
     off=frozenset({"age"}),
     plain=frozenset({"smile"}),
 )

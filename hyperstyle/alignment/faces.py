@@ -100,7 +100,7 @@ def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int)
     quad = crop.face_quad(*landmarks.eyes_and_mouth(face.landmarks))
     outside = crop.outside_fraction(quad, photo.size)
     sampled = crop.sampled_quad(quad, photo.size, size)
-    side = min(LARGEST_SIDE, round(crop.quad_side(sampled)))
+    side = min(LARGEST_SIDE, 2 * round(crop.quad_side(sampled) / 2))  # even, as movies need it
     return AlignedFace(
         picture=crop.crop_face(photo, quad, size),
         quad=sampled,

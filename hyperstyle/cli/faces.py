@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 
     from hyperstyle.alignment import AlignedFace, PasteOptions
     from hyperstyle.latents import Inversion
-    from hyperstyle.models.fast_synthesis import FastSynthesis
-    from hyperstyle.models.stylegan2 import Generator
-    from hyperstyle.pipeline import HyperStyle, TextEdit
+    from hyperstyle.look import Look
+    from hyperstyle.pipeline import HyperStyle
     from hyperstyle.provenance import Source
-    from hyperstyle.recipes import Recipe
 
 INVERSION_SUFFIX = ".safetensors"
 REPORTED = ("identity", "perceptual", "l2", "ms_ssim", "psnr")
@@ -204,6 +202,14 @@ def edit(
     style: Annotated[
         str | None, typer.Option("--style", help="Draw in one of the domain's styles: line, clay.", metavar="NAME")
     ] = None,
+    detail: Annotated[
+        float | None,
+        typer.Option(
+            "--detail",
+            help="Of a photo: how much of its own detail the edit keeps, 1 (the default) all of it, 0 only what the "
+            "generator draws.",
+        ),
+    ] = None,
     disentanglement: Annotated[
         float | None, typer.Option("--disentanglement", help="For --text: higher changes fewer things at once.")
     ] = None,
@@ -244,14 +250,12 @@ def edit(
     from hyperstyle.alignment import PasteOptions, movement_warning
     from hyperstyle.images import open_photo
     from hyperstyle.latents import Inversion
-    from hyperstyle.pipeline import TextEdit
+    from hyperstyle.look import Look
     from hyperstyle.provenance import can_note, check_signable, save_edited
     from hyperstyle.recipes import PNG_KEYWORD, SUFFIX, Recipe
+    from hyperstyle.weights.fine_tuned import load_fine_tuned
 
-    edits = dict(parse_setting(word) for word in settings or [])
-    prompts = [TextEdit(*parse_prompt(word)) for word in text or []]
-    if disentanglement is not None:
-        prompts = [replace(prompt, disentanglement=disentanglement) for prompt in prompts]
+    look = parse_look(settings, text, disentanglement, offset_strength=offset_strength, detail=detail)
     is_recipe = source.name.lower().endswith(SUFFIX)
     saved = is_recipe or source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
@@ -266,7 +270,7 @@ def edit(
     if is_recipe and recipe_file is not None:
         raise UsageError("A recipe is given twice; leave out --recipe, or give it a photo.")
     recipe_file = source if is_recipe else recipe_file
-    if recipe_file is not None and (edits or prompts or {offset_strength, disentanglement} != {None}):
+    if recipe_file is not None and (look != Look() or {offset_strength, disentanglement, detail} != {None}):
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
     if style is not None and generator is not None:
         raise UsageError("--style and --generator both say what draws the face; give one of them.")
@@ -287,23 +291,21 @@ def edit(
             raise UsageError(f"The recipe {source} holds no face; give a photo, and the recipe with --recipe.")
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
-    recipe = read or _make_recipe(pipeline, edits, prompts, 1.0 if offset_strength is None else offset_strength)
+    recipe = read or Recipe(pipeline.domain.name, look)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
-    recipe = recipe if style is None else replace(recipe, style=style)
+    recipe = recipe if style is None else replace(recipe, look=replace(recipe.look, art_style=style))
     # What is said here counts for more than what the recipe says.
     options = replace((recipe.paste if paste_back else None) or PasteOptions(), **given)
     recipe = replace(recipe, paste=options) if paste_back else recipe
     recipe = replace(recipe, mark=True) if mark else recipe
     pipeline.check_recipe(recipe)
-    fine_tuned = style_generator(pipeline, None, generator)
+    fine_tuned = None if generator is None else load_fine_tuned(generator, pipeline.domain, pipeline.device)
 
-    def draw(inversion: Inversion) -> Image.Image:
+    def draw(inversion: Inversion, in_photo: AlignedFace | None = None) -> Image.Image:
         with shared.progress("drawing"):
             if fine_tuned is None:
-                return pipeline.render_recipe(recipe, inversion)
-            return pipeline.stylise(
-                inversion, fine_tuned, recipe.active_edits, recipe.active_text, recipe.offset_strength, recipe.plain
-            )
+                return pipeline.render_recipe(recipe, inversion, face=in_photo)
+            return pipeline.stylise(inversion, fine_tuned, recipe.look)
 
     percent = ""
     if inversion is not None:
@@ -317,7 +319,7 @@ def edit(
         for one in _chosen(found, wanted):
             print_warnings(one)
             inversion, _ = rebuild(pipeline, one, recipe.steps)
-            edited.append((one, draw(inversion), options))
+            edited.append((one, draw(inversion, one), options))
         if paste_back:
             for one, drawn, _ in edited if options.keep else []:
                 _print_note(movement_warning(one, drawn))
@@ -328,10 +330,10 @@ def edit(
             percent = f"  ({int(pasted.unchanged_fraction * 1000) / 10:.1f}% of the photo's pixels are unchanged)"
         else:
             picture = _keep_regions(*edited[0])
-    look = replace(recipe, inversion=inversion if with_face else None)
+    kept = replace(recipe, inversion=inversion if with_face else None)
     if save_recipe is not None:
-        look.save(save_recipe)
-    texts = {PNG_KEYWORD: look.to_json()} if embed_recipe else {}
+        kept.save(save_recipe)
+    texts = {PNG_KEYWORD: kept.to_json()} if embed_recipe else {}
     source_type: Source = "composite" if paste_back or options.keep else "generated"
     save_edited(picture, out, source_type, note, bool(recipe.mark), sign, texts)
     print(out, percent, sep="")
@@ -375,16 +377,6 @@ def _keep_regions(face: AlignedFace, picture: Image.Image, options: PasteOptions
     return locked.picture
 
 
-def _make_recipe(
-    pipeline: HyperStyle, edits: dict[str, float], prompts: list[TextEdit], offset_strength: float
-) -> Recipe:
-    """The recipe that the command line spells out."""
-    from hyperstyle.recipes import Recipe
-
-    pipeline.check_edits(edits, prompts, offset_strength)
-    return Recipe(pipeline.domain.name, edits, tuple(prompts), offset_strength=offset_strength)
-
-
 def _check_results(
     out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
 ) -> None:
@@ -404,19 +396,6 @@ def _check_results(
             raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
     if generator is not None:
         raise UsageError("A recipe cannot hold another generator; leave it out, or --generator.")
-
-
-def style_generator(
-    pipeline: HyperStyle, style: str | None, generator: Path | None
-) -> Generator | FastSynthesis | None:
-    """The generator that `--style` or `--generator` asks for, or None for the domain's own."""
-    if style is not None:
-        return pipeline.style(style)
-    if generator is None:
-        return None
-    from hyperstyle.weights.fine_tuned import load_fine_tuned
-
-    return load_fine_tuned(generator, pipeline.domain, pipeline.device)
 
 
 def rebuild(
@@ -463,6 +442,17 @@ def print_warnings(face: AlignedFace) -> None:
 def _print_note(sentence: str | None) -> None:
     if sentence:
         print(f"Note: {sentence}", file=sys.stderr)
+
+
+def parse_look(
+    settings: list[str] | None, text: list[str] | None, disentanglement: float | None = None, **parts: Any
+) -> Look:
+    """The look that options spell out; `parts` as `look_of` takes them, None where an option was left out."""
+    from hyperstyle.look import TextEdit, look_of
+
+    prompts = [TextEdit(*parse_prompt(word), disentanglement) for word in text or []]
+    given = {name: value for name, value in parts.items() if value is not None}
+    return look_of(dict(parse_setting(word) for word in settings or []), prompts, **given)
 
 
 def parse_setting(word: str) -> tuple[str, float]:

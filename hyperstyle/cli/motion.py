@@ -11,12 +11,10 @@ import typer
 from hyperstyle.cli import shared
 from hyperstyle.cli.faces import (
     INVERSION_SUFFIX,
+    parse_look,
     parse_number,
-    parse_prompt,
-    parse_setting,
     print_warnings,
     rebuild,
-    style_generator,
 )
 from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, NoteOption, StepsOption, WeightsOption
 from hyperstyle.domains import DEFAULT_DOMAIN
@@ -88,6 +86,9 @@ def animate(
     offset_strength: Annotated[
         float, typer.Option("--offset-strength", help="How much of the refinement to use: 0 none, 1 all of it.")
     ] = 1.0,
+    detail: Annotated[
+        float, typer.Option("--detail", help="Of a photo: how much of its own detail stays, 1 all of it, 0 none.")
+    ] = 1.0,
     style: StyleOption = None,
     note: NoteOption = True,
     steps: StepsOption = None,
@@ -101,13 +102,8 @@ def animate(
     from hyperstyle.images import open_photo
     from hyperstyle.latents import Inversion
     from hyperstyle.movies import check_movie
-    from hyperstyle.pipeline import TextEdit
 
-    fixed = State(
-        dict(parse_setting(word) for word in settings or []),
-        tuple(TextEdit(*parse_prompt(word)) for word in text or []),
-        offset_strength,
-    )
+    fixed = State(parse_look(settings, text, offset_strength=offset_strength, detail=detail, style=style))
     saved = source.suffix.lower() == INVERSION_SUFFIX
     if saved and paste_back:
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
@@ -120,9 +116,8 @@ def animate(
     photo = None if saved else open_photo(source)
     pipeline = shared.load_pipeline(domain, device, weights)
     for state in motion.states:
-        pipeline.check_edits(state.edits, state.text, state.offset_strength)
-    generator = style_generator(pipeline, style, None)
-    place = None
+        pipeline.check_look(state.look)
+    place = aligned = None
     if inversion is None:
         assert photo is not None
         with shared.progress("finding the face"):
@@ -130,7 +125,7 @@ def animate(
         print_warnings(aligned)
         inversion, _ = rebuild(pipeline, aligned, steps)
         place = InPhoto(photo, aligned) if paste_back else None
-    animation = Animation(pipeline, inversion, motion, seconds, fps, generator, place)
+    animation = Animation(pipeline, inversion, motion, seconds, fps, place=place, face=aligned)
     with shared.progress("drawing", len(animation)) as bar:
         movie = animation.export(out, lambda done, total: bar.advance(), note=note)
     size = f"{movie.size[0]} x {movie.size[1]} px"
@@ -140,7 +135,7 @@ def animate(
 def _motion(fixed: State, sweeps: list[str], text_sweeps: list[str], others: list[Inversion]) -> Morph:
     """What the options say moves, on top of what stays."""
     from hyperstyle.animation import Morph, Sweep, blend_states
-    from hyperstyle.pipeline import TextEdit
+    from hyperstyle.look import TextEdit
 
     start = stop = fixed
     for option, words in (("--sweep", sweeps), ("--sweep-text", text_sweeps)):
@@ -237,6 +232,6 @@ def _save_face(pipeline: HyperStyle, inversion: Inversion, out: Path, style: str
         print(f"{out}  ({out.stat().st_size / 1024:.0f} KB)")
         return
     with shared.progress("drawing"):
-        picture = pipeline.render(inversion) if style is None else pipeline.stylise(inversion, style)
+        picture = pipeline.render(inversion, style=style or "")
     save_edited(picture, out, "generated")
     print(out)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from hyperstyle.demo import texts
 from hyperstyle.demo.handlers import Status
 from hyperstyle.demo.state import LONGEST_TEXT
 from hyperstyle.demo.trouble import OneSentence
-from hyperstyle.editing import TextEdit
 from hyperstyle.errors import Cancelled, HyperStyleError
 from hyperstyle.images import open_photo
+from hyperstyle.look import TextEdit
 from hyperstyle.movies import MAX_FPS, MOVIE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     from hyperstyle.demo.faces import Rebuilt
     from hyperstyle.demo.handlers import Handlers
-    from hyperstyle.demo.history import Entry
     from hyperstyle.demo.sessions import Session
-    from hyperstyle.demo.state import Controls
 
 TELL_EVERY_S = 0.25
 KIB, MIB = 1024, 1024**2
@@ -223,14 +221,22 @@ class Animator:
         if rebuilt is None or current is None:
             raise HyperStyleError(texts.NO_FACE_TO_ANIMATE)
         place = _in_photo(rebuilt) if wish.in_photo else None
-        style = self.handlers.style_of(current.controls) or None
+        look = self.handlers.wanted_look(current.controls)
         motion: Morph | Sweep
         if wish.morphs:
-            motion = _morph(ends, wish.ping_pong)
+            states = []
+            for entry in ends:
+                if entry is None:
+                    raise HyperStyleError(texts.MOVIE_NEEDS_STATES)
+                end = replace(entry.controls.look.effective, art_style=look.art_style)
+                states.append(State(end, inversion=entry.rebuilt.inversion))
+            motion = Morph(tuple(states), ping_pong=wish.ping_pong)
         else:
             edit = TextEdit(wish.words) if wish.words else wish.edit
-            motion = Sweep(edit, wish.start, wish.stop, state_of(current.controls), ping_pong=wish.ping_pong)
-        made = PatientAnimation(self.pipeline, rebuilt.inversion, motion, wish.seconds, wish.fps, style, place)
+            motion = Sweep(edit, wish.start, wish.stop, State(look), ping_pong=wish.ping_pong)
+        made = PatientAnimation(
+            self.pipeline, rebuilt.inversion, motion, wish.seconds, wish.fps, place=place, face=rebuilt.face
+        )
         made.turns = self.handlers.turns
         return made
 
@@ -248,29 +254,11 @@ class PatientAnimation(Animation):
             return super().frame(index)
 
 
-def state_of(controls: Controls) -> State:
-    """A moment of an animation, as the controls stand."""
-    words = tuple(prompt.as_edit() for prompt in controls.asking)
-    return State(controls.active, words, controls.offset_strength, plain=controls.plain)
-
-
 def tell_bytes(count: int) -> str:
     """A size for people: "120 KB", "1.4 MB"."""
     if count >= MIB:
         return f"{count / MIB:.1f} MB"
     return f"{max(1, round(count / KIB))} KB"
-
-
-def _morph(ends: tuple[Entry | None, Entry | None], ping_pong: bool) -> Morph:
-    states = []
-    for entry in ends:
-        if entry is None:
-            raise HyperStyleError(texts.MOVIE_NEEDS_STATES)
-        state = state_of(entry.controls)
-        states.append(
-            State(state.edits, state.text, state.offset_strength, entry.rebuilt.inversion, entry.controls.plain)
-        )
-    return Morph(tuple(states), ping_pong=ping_pong)
 
 
 def _in_photo(rebuilt: Rebuilt) -> InPhoto:

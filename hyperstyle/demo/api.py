@@ -18,11 +18,11 @@ from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import likeness
 from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.demo.widgets import photo_input
-from hyperstyle.editing import TextEdit
 from hyperstyle.errors import UsageError
 from hyperstyle.images import open_photo, to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Inversion
+from hyperstyle.look import Look, TextEdit, look_of
 from hyperstyle.movies import check_movie
 from hyperstyle.pipeline import choose_face
 from hyperstyle.provenance import Source, save_edited
@@ -107,6 +107,7 @@ class Endpoints:
         steps: float | None = None,
         paste_back: bool = False,
         recipe: dict[str, Any] | None = None,
+        detail: float = 1.0,
     ) -> Iterator[str]:
         """Edit a face, optionally inside its photo.
 
@@ -119,30 +120,33 @@ class Endpoints:
             face: Which face: "largest", or a number counted from 0 in order of size.
             steps: Refinement steps, 0 to 20; left out, the number that suits the domain.
             paste_back: Return the whole photo with the edited face in it, instead of the face alone.
-            recipe: A saved recipe in place of `edits`, `prompts` and `offset_strength`; its face needs no photo.
+            recipe: A saved recipe in place of `edits`, `prompts`, `offset_strength` and `detail`; its face needs no
+                photo.
+            detail: Of a photo: how much of its own detail the edit keeps, 1 all of it, 0 what the generator draws.
 
         Yields:
             Once: the picture's file, which exists until the iterator goes on; it says that it is AI-edited.
         """
         with plain_errors(), tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
-            look = self._recipe(recipe, edits, prompts, offset_strength)
-            if photo is None and inversion is None and look.inversion is None:
+            look = look_of(_edits(edits), _prompts(prompts), offset_strength, detail=detail)
+            wanted = self._recipe(recipe, look)
+            if photo is None and inversion is None and wanted.inversion is None:
                 raise UsageError(texts.API_NOTHING_GIVEN)
             if paste_back and (photo is None or inversion is not None):
                 raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
-            self.pipeline.check_recipe(look)
-            path, mark = Path(folder) / "edited.png", bool(look.mark)
+            self.pipeline.check_recipe(wanted)
+            path, mark = Path(folder) / "edited.png", bool(wanted.mark)
             if inversion is not None or photo is None:
-                given = look.inversion if inversion is None else Inversion.load(inversion)
-                yield _saved(self.pipeline.render_recipe(look, given), path, mark=mark)
+                given = wanted.inversion if inversion is None else Inversion.load(inversion)
+                yield _saved(self.pipeline.render_recipe(wanted, given), path, mark=mark)
                 return
             chosen = self._choose(photo, face)
-            rebuilt = self.pipeline.invert(chosen, look.steps if steps is None else _steps(steps))
-            picture = self.pipeline.render_recipe(look, rebuilt)
+            rebuilt = self.pipeline.invert(chosen, wanted.steps if steps is None else _steps(steps))
+            picture = self.pipeline.render_recipe(wanted, rebuilt, face=chosen)
             if not paste_back:
                 yield _saved(picture, path, mark=mark)
                 return
-            edited = [(chosen, picture, look.paste or PasteOptions())]
+            edited = [(chosen, picture, wanted.paste or PasteOptions())]
             yield _saved(self.pipeline.paste_back_all(open_photo(photo), edited).picture, path, "composite", mark)
 
     def animate(
@@ -190,16 +194,17 @@ class Endpoints:
             speed, path = round(fps), Path(folder) / f"animated.{str(format)[:20].lower().lstrip('.')}"
             # Whatever is wrong is said before the face is looked for.
             for state in motion.states:
-                self.pipeline.check_edits(state.edits, (), 1.0)
+                self.pipeline.check_look(state.look)
             check_movie(path, speed, frame_count(seconds, speed), (2, 2))
             place = None
+            chosen = None
             if inversion is not None:
                 rebuilt = Inversion.load(inversion)
             else:
                 chosen = self._choose(photo, face)
                 rebuilt = self.pipeline.invert(chosen, _steps(steps))
                 place = InPhoto(str(photo), chosen) if paste_back else None
-            movie = Animation(self.pipeline, rebuilt, motion, seconds, speed, place=place)
+            movie = Animation(self.pipeline, rebuilt, motion, seconds, speed, place=place, face=chosen)
             yield str(movie.export(path).path)
 
     def compare(
@@ -241,14 +246,11 @@ class Endpoints:
     def _choose(self, photo: str | None, face: str) -> AlignedFace:
         return self.pipeline.align(open_photo(_given(photo)), _which(face))
 
-    def _recipe(self, recipe: Any, edits: Any, prompts: Any, offset_strength: float) -> Recipe:
+    def _recipe(self, recipe: Any, look: Look) -> Recipe:
         """The recipe that was given, or one made of the separate values."""
-        strengths, words = _edits(edits), _prompts(prompts)
         if recipe is None:
-            # Before they become a recipe, so that the sentence is about the value and not about a recipe.
-            self.pipeline.check_edits(strengths, words, offset_strength)
-            return Recipe(self.pipeline.domain.name, strengths, tuple(words), offset_strength=offset_strength)
-        if strengths or words or offset_strength != 1:
+            return Recipe(self.pipeline.domain.name, look)
+        if look != Look():
             raise UsageError(texts.API_TWO_LOOKS)
         return Recipe.from_record(recipe, self.pipeline.domain.name, texts.API_RECIPE)
 
@@ -279,6 +281,7 @@ def add_endpoints(pipeline: HyperStyle) -> None:
             _typed(gr.JSON([], label="prompts"), PROMPTS_TYPE),
         )
         offset_strength = gr.Number(1.0, label="offset_strength")
+        detail = gr.Number(1.0, label="detail")
         paste_back = gr.Checkbox(False, label="paste_back")
         recipe, methods = _typed(gr.JSON(label="recipe"), RECIPE_TYPE), _typed(gr.JSON(label="methods"), METHODS_TYPE)
         picture = gr.Image(format="png", label="picture", interactive=False)
@@ -304,7 +307,7 @@ def add_endpoints(pipeline: HyperStyle) -> None:
     names = ", ".join(f"{row.name} ({row.minimum:g} to {row.maximum:g})" for row in pipeline.edits)
     start.click(
         endpoints.edit,
-        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back, recipe],
+        [photo, inversion, edits, prompts, offset_strength, face, steps, paste_back, recipe, detail],
         picture,
         api_name="edit",
         api_description=texts.API_EDIT.format(names=names or texts.API_NO_EDITS),

@@ -54,6 +54,7 @@ def control_panel(rows: Sequence[EditRow], steps: int, words: TextEditor | None,
         groups=_groups(rows),
         prompts=None if words is None else _prompts(words.suggestions),
         offset={"minimum": 0, "maximum": MAX_OFFSET, "step": 0.05},
+        detail={"minimum": 0, "maximum": 1, "step": 0.05},
         steps=list(range(1, MAX_STEPS + 1)),
         styles=[["", texts.STYLES[""]], *([name, texts.STYLES.get(name, name.capitalize())] for name in styles)],
         still=STILL_MS,
@@ -69,7 +70,8 @@ PANEL_TEXTS = (
     *("PROMPT_TESTED", "PROMPT_UNTESTED", "PROMPT_MORE", "PROMPT_NEUTRAL", "PROMPT_NEUTRAL_INFO"),
     *("PROMPT_NEUTRAL_HINT", "PROMPT_DISENTANGLEMENT", "PROMPT_DISENTANGLEMENT_INFO", "PROMPT_AUTOMATIC"),
     *("PROMPT_ADD", "PROMPT_ADD_INFO", "PROMPT_REMOVE", "SHEET", "SHEET_INFO", "SHEET_NAME", "SHEET_CELL"),
-    *("REBUILD_HEADING", "OFFSET_LABEL", "OFFSET_INFO", "STEPS_LABEL", "STEPS_INFO", "STYLE_HEADING", "STYLE_INFO"),
+    *("REBUILD_HEADING", "DETAIL_LABEL", "DETAIL_INFO", "OFFSET_LABEL", "OFFSET_INFO", "STEPS_LABEL", "STEPS_INFO"),
+    *("STYLE_HEADING", "STYLE_INFO"),
 )
 """Names of the `texts` that the panel shows; braces in them are filled in by the browser."""
 

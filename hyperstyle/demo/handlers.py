@@ -40,9 +40,9 @@ from hyperstyle.recipes import PNG_KEYWORD
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.alignment.paste import Pasted
-    from hyperstyle.editing import TextEdit
     from hyperstyle.editing.styleclip import TextEditor
     from hyperstyle.latents import Inversion
+    from hyperstyle.look import Look, TextEdit
     from hyperstyle.pipeline import HyperStyle
 
 log = logging.getLogger(__name__)
@@ -426,7 +426,7 @@ class Handlers:
             if not preview:
                 return self.settle(session, rebuilt, controls)
             serial = session.next_serial()
-            picture, note = self._draw(rebuilt.inversion, controls, preview)
+            picture, note = self._draw(rebuilt, controls, preview)
             return Change(
                 serial,
                 status=_news(session, note),
@@ -447,7 +447,7 @@ class Handlers:
         """
         serial = session.next_serial()
         settled = controls.settled()
-        picture, note = self._draw(rebuilt.inversion, settled)
+        picture, note = self._draw(rebuilt, settled)
         readout = self.read_out(rebuilt, picture, settled)
         with session.lock:
             history = session.history
@@ -471,26 +471,25 @@ class Handlers:
         """What can be said about a picture of a face; empty when nothing measures it."""
         if rebuilt.baseline is None:
             return Readout(None, None)  # without the photo there is nothing to compare with
-        if self.style_of(controls):
+        if self.wanted_look(controls).art_style:
             return Readout(None, None)  # the networks that look at pictures know the plain world only
         with self._drawings:
-            return readouts.read(self.pipeline, rebuilt.baseline, self.pipeline.target(picture), controls)
+            before = rebuilt.baseline.of(rebuilt.face is not None and controls.look.detail >= 0.5)
+            return readouts.read(self.pipeline, before, self.pipeline.target(picture), controls)
 
     def draw(self, rebuilt: Rebuilt, controls: Controls) -> Image.Image:
         """Draw a face in full, without noting anything."""
-        return self._draw(rebuilt.inversion, controls)[0]
+        return self._draw(rebuilt, controls)[0]
 
     def draw_small(self, rebuilt: Rebuilt, controls: Controls, longest_px: int) -> Image.Image:
         """Draw a face at the smallest size of the generator that is no smaller than `longest_px`, or in full."""
         sizes = [px for px in self.pipeline.models.generator.config.channels if px >= longest_px]
         px = min(sizes, default=self.pipeline.domain.resolution)
-        if px >= self.pipeline.domain.resolution or self.style_of(controls):
+        look = self.wanted_look(controls)
+        if px >= self.pipeline.domain.resolution or look.art_style:
             return shrink(self.draw(rebuilt, controls), longest_px)
         with self._drawings:
-            edits = [prompt.as_edit() for prompt in controls.asking]
-            picture = self.pipeline.render(
-                rebuilt.inversion, controls.active, edits, controls.offset_strength, px, controls.plain
-            )
+            picture = self.pipeline.render(rebuilt.inversion, look, resolution=px)
         return shrink(picture, longest_px)
 
     def paste(self, key: str, controls: Controls, take: TakeHome | None = None) -> Change:
@@ -563,7 +562,7 @@ class Handlers:
 
     def _face(self, session: Session, controls: Controls) -> Image.Image:
         rebuilt = _something_in(session)
-        return self._draw(rebuilt.inversion, controls)[0]
+        return self._draw(rebuilt, controls)[0]
 
     def _whole(self, session: Session, controls: Controls, take: TakeHome) -> Image.Image:
         return self._pasted(session, controls, take)[0].picture
@@ -573,40 +572,39 @@ class Handlers:
     ) -> tuple[Pasted, list[tuple[AlignedFace, Image.Image]]]:
         """The photo with its edited faces in it, and these faces with their edited pictures."""
         listed = faces_to_paste(session, controls)
-        faces = [(one.face, self._draw(one.inversion, state)[0]) for one, state in listed if one.face is not None]
+        faces = [(one.face, self._draw(one, state)[0]) for one, state in listed if one.face is not None]
         photo = next(one.photo for one, _ in listed if one.photo is not None)
         edited = [(face, picture, take.paste) for face, picture in faces]
         return self.pipeline.paste_back_all(photo, edited), faces
 
-    def _draw(
-        self, inversion: Inversion, controls: Controls, preview: bool = False
-    ) -> tuple[Image.Image, Status | None]:
+    def _draw(self, rebuilt: Rebuilt, controls: Controls, preview: bool = False) -> tuple[Image.Image, Status | None]:
         """Draw with every prompt the text model knows; the second value says what is wrong with the others."""
         complaints, remarks, known = [], [], []
+        look = self.wanted_look(controls)
         with self._drawings:
-            for prompt in controls.asking:
+            for edit in look.words:
                 try:
-                    ignored = self._understand(prompt.as_edit())
+                    ignored = self._understand(edit)
                 except HyperStyleError as error:
                     complaints.append(str(error))
                     continue
-                known.append(prompt.as_edit())
+                known.append(edit)
                 if ignored:
                     remarks.append(texts.WORDS_IGNORED.format(words=", ".join(f"'{word}'" for word in ignored[:5])))
-            if style := self.style_of(controls):
-                picture = self.pipeline.stylise(
-                    inversion, style, controls.active, known, controls.offset_strength, controls.plain
-                )
+            look = replace(look, words=tuple(known))
+            if rebuilt.face is not None:
+                picture = self.pipeline.edit(rebuilt.face, rebuilt.inversion, look, quick=preview)
             else:
                 draw = self.pipeline.preview if preview else self.pipeline.render
-                picture = draw(inversion, controls.active, known, controls.offset_strength, plain=controls.plain)
+                picture = draw(rebuilt.inversion, look)
         if complaints:
             return picture, Status("problem", " ".join(dict.fromkeys(complaints + remarks)))
         return picture, Status("info", " ".join(dict.fromkeys(remarks))) if remarks else None
 
-    def style_of(self, controls: Controls) -> str:
-        """The style to draw in; empty for the plain one, also in place of one that this domain does not have."""
-        return controls.style if controls.style and controls.style in self.pipeline.styles else ""
+    def wanted_look(self, controls: Controls) -> Look:
+        """What changes the picture; not a style that this domain does not have."""
+        look = controls.look.effective
+        return look if look.art_style in self.pipeline.styles else replace(look, art_style="")
 
     def _understand(self, edit: TextEdit) -> tuple[str, ...]:
         """The words of a prompt and of its neutral one that the text model leaves out; raises when none is left."""

@@ -139,25 +139,27 @@ class History:
 
 def describe(before: Controls, after: Controls, rows: Sequence[EditRow]) -> str:
     """Say in a few words what changed between two states."""
-    if not after.settled().edits and not after.asking and not after.style and before.edited:
+    old, new = before.look.effective, after.look.effective
+    if not after.look.settled().edits and not new.words and not new.art_style and before.edited:
         return texts.HISTORY_RESET
-    old, new = before.active, after.active
-    changed = [row for row in rows if old.get(row.name, 0) != new.get(row.name, 0)]
-    words = [prompt for prompt in after.asking if prompt not in before.asking]
-    gone = [prompt for prompt in before.asking if prompt not in after.asking]
+    changed = [row for row in rows if old.edits.get(row.name, 0) != new.edits.get(row.name, 0)]
+    words = [edit for edit in new.words if edit not in old.words]
+    gone = [edit for edit in old.words if edit not in new.words]
     count = len(changed) + len(words or gone)
     if count > 1:
         return texts.HISTORY_SEVERAL.format(count=count)
     if changed:
-        return texts.HISTORY_EDIT.format(label=changed[0].label, value=new.get(changed[0].name, 0))
+        return texts.HISTORY_EDIT.format(label=changed[0].label, value=new.edits.get(changed[0].name, 0))
     if words:
-        return words[0].words.strip()[:LONGEST_NAME]
+        return words[0].prompt.strip()[:LONGEST_NAME]
     if gone:
-        return texts.HISTORY_WITHOUT.format(words=gone[0].words.strip()[:LONGEST_NAME])
-    if before.style != after.style:
-        return texts.STYLES.get(after.style, after.style.capitalize())
-    if before.offset_strength != after.offset_strength:
-        return texts.HISTORY_OFFSET.format(value=after.offset_strength)
+        return texts.HISTORY_WITHOUT.format(words=gone[0].prompt.strip()[:LONGEST_NAME])
+    if old.art_style != new.art_style:
+        return texts.STYLES.get(new.art_style, new.art_style.capitalize())
+    if old.offset_strength != new.offset_strength:
+        return texts.HISTORY_OFFSET.format(value=new.offset_strength)
+    if old.detail != new.detail:
+        return texts.HISTORY_DETAIL.format(value=new.detail)
     if before.steps != after.steps:
         return texts.HISTORY_STEPS.format(count=after.steps)
     return texts.HISTORY_OTHER

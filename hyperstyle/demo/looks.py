@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.state import MAX_PROMPTS, MAX_STEPS, Controls, Prompt
-from hyperstyle.editing.base import DEFAULT_NEUTRAL
+from hyperstyle.demo.state import MAX_PROMPTS, MAX_STEPS, Controls
 from hyperstyle.errors import BadRecipe, UnknownEdit, did_you_mean
 from hyperstyle.recipes import Recipe
 
@@ -27,18 +26,11 @@ def to_recipe(
         inversion: The face, for a recipe that holds it.
         take: How results are taken away, for a recipe that says so too.
     """
-    settled = controls.settled()
     return Recipe(
         domain,
-        settled.edits,
-        tuple(prompt.as_edit() for prompt in settled.prompts),
-        off=settled.off,
-        text_off=frozenset(row for row, prompt in enumerate(settled.prompts) if not prompt.on),
-        offset_strength=settled.offset_strength,
-        steps=settled.steps,
+        controls.look.settled(),
+        steps=controls.steps,
         inversion=inversion,
-        plain=tuple(sorted(settled.plain)),
-        style=settled.style,
         paste=None if take is None else take.paste,
         mark=None if take is None else take.mark,
     )
@@ -54,23 +46,10 @@ def to_controls(recipe: Recipe, steps: int) -> Controls:
     Raises:
         BadRecipe: It has more prompts than the page has rows.
     """
-    if len(recipe.text) > MAX_PROMPTS:
-        raise BadRecipe(texts.RECIPE_PROMPTS.format(count=len(recipe.text), most=MAX_PROMPTS))
-    rows = tuple(
-        Prompt(
-            edit.prompt,
-            edit.strength,
-            row not in recipe.text_off,
-            "" if edit.neutral == DEFAULT_NEUTRAL else edit.neutral,
-            edit.disentanglement,
-        )
-        for row, edit in enumerate(recipe.text)
-    )
+    if len(recipe.look.words) > MAX_PROMPTS:
+        raise BadRecipe(texts.RECIPE_PROMPTS.format(count=len(recipe.look.words), most=MAX_PROMPTS))
     wanted = steps if recipe.steps is None else min(recipe.steps, MAX_STEPS)
-    controls = Controls(
-        recipe.edits, rows, recipe.offset_strength, wanted, recipe.off, frozenset(recipe.plain), recipe.style
-    )
-    return controls.settled()
+    return Controls(recipe.look.settled(), steps=wanted)
 
 
 def check_look(pipeline: HyperStyle, recipe: Recipe) -> None:
@@ -83,6 +62,6 @@ def check_look(pipeline: HyperStyle, recipe: Recipe) -> None:
     """
     pipeline.check_recipe(recipe)
     known = [row.name for row in pipeline.edits]
-    for name in recipe.edits:
+    for name in recipe.look.edits:
         if name not in known:
             raise UnknownEdit(texts.RECIPE_UNKNOWN_EDIT.format(name=name, hint=did_you_mean(name, known)))

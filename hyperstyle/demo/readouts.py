@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,10 +35,16 @@ class Baseline:
     Attributes:
         photo: (1, D) identity embedding of the photo; None without an identity network.
         traits: (1, A) of the rebuilt face, as the attribute network gives them; None where nothing reads them.
+        photo_traits: The same of the photo: what edits that keep its detail begin with.
     """
 
     photo: Tensor | None
     traits: Tensor | None
+    photo_traits: Tensor | None = None
+
+    def of(self, photo: bool) -> Baseline:
+        """What edits are compared with: the photo, or the rebuilt face."""
+        return replace(self, traits=self.photo_traits) if photo else self
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def baseline(pipeline: HyperStyle, target: Tensor, rebuilt: Tensor) -> Baseline:
         rebuilt: Of the same shape, the face without edits.
     """
     with torch.inference_mode():
-        return Baseline(_embed(pipeline, target), _traits(pipeline, rebuilt.clamp(-1, 1)))
+        return Baseline(_embed(pipeline, target), _traits(pipeline, rebuilt.clamp(-1, 1)), _traits(pipeline, target))
 
 
 def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Controls) -> Readout:
@@ -108,12 +114,13 @@ def read(pipeline: HyperStyle, before: Baseline, edited: Tensor, controls: Contr
 
 def asked_for(pipeline: HyperStyle, controls: Controls) -> set[str]:
     """Properties that the controls set out to change."""
-    asked = set(controls.active)
-    if controls.asking:
+    look = controls.look.effective
+    asked = set(look.edits)
+    if look.words:
         tried = {row.prompt: row.parameter for row in pipeline.text_editor.suggestions}
-        for prompt in controls.asking:
-            words = set(prompt.words.lower().split())
-            asked |= {tried.get(prompt.words.strip(), "")}
+        for edit in look.words:
+            words = set(edit.prompt.lower().split())
+            asked |= {tried.get(edit.prompt.strip(), "")}
             asked |= {trait.name for trait in pipeline.domain.traits if set(trait.name.split("_")) <= words}
     return asked
 

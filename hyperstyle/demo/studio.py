@@ -125,7 +125,8 @@ class Studio:
             session.surprises += 1
             seed = session.surprises
         edits = surprise(self.pipeline.edits, seed)
-        wanted = replace(controls, edits=edits, off=frozenset(), plain=frozenset())
+        look = replace(controls.look, edits=edits, off=frozenset(), unconditioned=frozenset())
+        wanted = replace(controls, look=look)
         session.wanted.start()
         with session.drawing:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_SURPRISE)
@@ -135,20 +136,22 @@ class Studio:
         """Draw one prompt at several strengths and disentanglements, everything else as it stands."""
         session = self.handlers.store.get(key)
         rebuilt = _face_of(session)
-        if not 0 <= prompt < len(controls.prompts) or not controls.prompts[prompt].words.strip():
+        rows_of_words = controls.look.words
+        if not 0 <= prompt < len(rows_of_words) or not rows_of_words[prompt].prompt.strip():
             raise HyperStyleError(texts.SHEET_NEEDS_WORDS)
-        row = replace(controls.prompts[prompt], on=True)
-        strengths, disentanglements = grid(row.words, self.pipeline.text_editor)
+        row = replace(rows_of_words[prompt], on=True)
+        strengths, disentanglements = grid(row.prompt, self.pipeline.text_editor)
         yield Change(session.next_serial(), status=Status("busy", texts.SHEET_BUSY))
 
         def cell(strength: float, disentanglement: float) -> Cell:
             shown = replace(row, strength=strength, disentanglement=disentanglement)
-            prompts = (*controls.prompts[:prompt], shown, *controls.prompts[prompt + 1 :])
-            picture = self.handlers.draw_small(rebuilt, replace(controls, prompts=prompts), CELL_PX)
+            words = (*rows_of_words[:prompt], shown, *rows_of_words[prompt + 1 :])
+            look = replace(controls.look, words=words)
+            picture = self.handlers.draw_small(rebuilt, replace(controls, look=look), CELL_PX)
             return Cell(strength, disentanglement, to_data_uri(picture, 80))
 
         rows = tuple(tuple(cell(strength, value) for strength in strengths) for value in disentanglements)
-        sheet = ContactSheet(prompt, row.words, strengths, rows)
+        sheet = ContactSheet(prompt, row.prompt, strengths, rows)
         yield Change(session.next_serial(), status=Status("done", texts.SHEET_READY), sheet=sheet)
 
     def _step(self, session: Session, by: int) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""What an edit is: a row for a slider, or a prompt with a strength."""
+"""What an edit is: a row for a slider, and how strong it may be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ TEXT_STRENGTH_LIMIT = 30.0
 
 DEFAULT_DISENTANGLEMENT = 0.1
 """For a domain whose prompts were never tried; about what the published demo starts with."""
-DEFAULT_NEUTRAL = "a face"
 
 
 @dataclass(frozen=True)
@@ -63,26 +62,6 @@ class EditRow:
     domain: str = ""
     file: str = ""
     sha256: str = ""
-
-
-@dataclass(frozen=True)
-class TextEdit:
-    """A change asked for in words.
-
-    Attributes:
-        prompt: What the face should become, for example "a face with a beard".
-        strength: Multiple of the prompt's style direction; 0 changes nothing, negative values do the opposite.
-        disentanglement: Channels less relevant than this stay put; higher changes fewer things at once. None takes
-            the value that was measured to suit the prompt, or the domain, best.
-        neutral: What the prompt is compared with.
-
-    Source: StyleCLIP (arXiv 2103.17249), global directions.
-    """
-
-    prompt: str
-    strength: float = 1.0
-    disentanglement: float | None = None
-    neutral: str = DEFAULT_NEUTRAL
 
 
 def check_strength(what: str, strength: float, lowest: float, highest: float) -> float:

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from hyperstyle.bounded import Bounded
 from hyperstyle.domains import Domain
-from hyperstyle.editing.base import DEFAULT_DISENTANGLEMENT, DEFAULT_NEUTRAL, TEXT_STRENGTH_LIMIT, check_strength
+from hyperstyle.editing.base import DEFAULT_DISENTANGLEMENT, TEXT_STRENGTH_LIMIT, check_strength
 from hyperstyle.editing.pretrained_text import PretrainedTextModel, load_pretrained_text
 from hyperstyle.editing.text_model import Prompt, Suggestion, TextModel, load_text_model
 from hyperstyle.errors import BadPrompt, WeightsCorrupt, WeightsMissing
+from hyperstyle.look import DEFAULT_NEUTRAL
 from hyperstyle.models.layer_table import LayerSpec
 
 if TYPE_CHECKING:

@@ -346,6 +346,15 @@ const offset = makeSlider({
   rested: settle,
 });
 
+const detail = makeSlider({
+  ...props.detail, id: "hs-detail", label: words.DETAIL_LABEL, info: words.DETAIL_INFO, rest: 1, words,
+  moved: (value) => {
+    state.detail = value;
+    send(true);
+  },
+  rested: settle,
+});
+
 const steps = make(
   "fieldset", { id: "hs-steps", "aria-describedby": "hs-steps-info" },
   make("legend", {}, words.STEPS_LABEL), make("p", { class: "info-text", id: "hs-steps-info" }, words.STEPS_INFO),
@@ -381,6 +390,7 @@ const style = props.styles.length < 2 ? null : make(
 function showState() {
   edits.forEach((edit) => sliders[edit.name].set(state.edits[edit.name] ?? initial(edit)));
   offset.set(state.offset_strength);
+  detail.set(state.detail ?? 1);
   steps.querySelectorAll("input").forEach((choice) => (choice.checked = Number(choice.value) === state.steps));
   style?.querySelectorAll("input").forEach((choice) => (choice.checked = choice.value === (state.style ?? "")));
   drawPrompts();
@@ -395,7 +405,7 @@ const undo = button("hs-undo", "↶", words.UNDO, () => act("undo"), words.UNDO)
 const redo = button("hs-redo", "↷", words.REDO, () => act("redo"), words.REDO);
 const surprise = button("hs-surprise", words.SURPRISE, words.SURPRISE_INFO, () => act("surprise"));
 const reset = button("hs-reset", words.RESET_ALL, words.RESET_ALL_INFO, () => {
-  state = { ...state, edits: {}, off: [], plain: [], prompts: [], offset_strength: 1, style: "" };
+  state = { ...state, edits: {}, off: [], plain: [], prompts: [], offset_strength: 1, detail: 1, style: "" };
   showState();
   settle();
 });
@@ -412,7 +422,7 @@ panel.append(
   ...groups.map(({ box }) => box),
   buildWords(),
   style ? buildGroup(words.STYLE_HEADING, true, "hs-styles", style) : "",
-  buildGroup(words.REBUILD_HEADING, false, "hs-rebuild", offset.row, steps),
+  buildGroup(words.REBUILD_HEADING, false, "hs-rebuild", detail.row, offset.row, steps),
 );
 showState();
 
