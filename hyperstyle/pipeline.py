@@ -16,7 +16,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,6 +65,9 @@ MAX_STEPS = 20  # published results stop improving after about five; more is a m
 MAX_OFFSET_STRENGTH = 4.0
 PREVIEW_PX = 256
 QUICK_SIDE = 512  # px; of edits on the photograph while a slider moves
+DETAIL_GAIN = {"expression": 1.35, "pose": 1.1, "identity": 1.25, "hair": 1.2, "accessories": 1.35}
+"""How much further edits of a group go under all of the photo's detail, which holds on to what the photo shows. With
+this they change a photograph about as much as the rebuilt face, on 20 photographs of `photos`. Of other groups: 1."""
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
@@ -526,18 +528,25 @@ class HyperStyle:
         """
         look = look_of(look, *values, **parts)
         self.check_look(look)
-        draw = partial(self.preview if quick else self.render, inversion, look)
+        paint = self.preview if quick else self.render
         if face.whole or look.art_style:
-            return draw()
+            return paint(inversion, look)
         side = face.own_side(self.domain.resolution)
         side = min(side, QUICK_SIDE) if quick else side
         if look.detail == 1 and not look.effective.edits and not look.effective.words:
             picture = face.own_crop(side)
         else:
-            picture = self._carrier(face, inversion, look.offset_strength).carry(draw(), look.detail, side)
+            drawn = paint(inversion, self._through_detail(look))
+            picture = self._carrier(face, inversion, look.offset_strength).carry(drawn, look.detail, side)
         if look.detail == 1:
             picture.info[OWN_PIXELS] = True
         return picture
+
+    def _through_detail(self, look: Look) -> Look:
+        """The look whose edits show through the photo's detail as strongly as they do without it."""
+        gain = {row.name: 1 + look.detail * (DETAIL_GAIN.get(row.group, 1.0) - 1) for row in self.edits}
+        edits = {name: strength * gain.get(name, 1.0) for name, strength in look.edits.items()}
+        return replace(look, edits=edits)
 
     def _carrier(self, face: AlignedFace, inversion: Inversion, offset_strength: float) -> DetailCarrier:
         """What carries a face's detail over; made once for as long as face and inversion stay the same."""
