@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from hyperstyle.version import VERSION
+
 if TYPE_CHECKING:
     from hyperstyle.domains import list_domains
     from hyperstyle.latents import Inversion
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from hyperstyle.pipeline import HyperStyle, list_edits, load
     from hyperstyle.recipes import Recipe
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["HyperStyle", "Inversion", "Look", "Recipe", "TextEdit", "list_domains", "list_edits", "load"]
 
 _HOMES = {

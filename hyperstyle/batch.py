@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +17,8 @@ from PIL import Image
 
 from hyperstyle import metrics
 from hyperstyle.alignment import PasteOptions
-from hyperstyle.errors import CannotWrite, HyperStyleError, UsageError
+from hyperstyle.errors import HyperStyleError, UsageError
+from hyperstyle.files.whole import write_text, writing
 from hyperstyle.images import open_photo, to_tensor
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.recipes import Recipe
@@ -119,21 +119,17 @@ def prepare(out: Path, settings: Settings, again: bool = False) -> None:
         CannotWrite: It cannot be written to.
     """
     state = out / STATE_FILE
-    try:
-        before = None if again or not state.exists() else state.read_text(encoding="utf-8")
-        text = json.dumps(settings.record(), indent=2, ensure_ascii=False) + "\n"
-        if before == text:
-            return
-        if before is not None:
-            raise UsageError(
-                f"The folder {out} holds pictures of another recipe or other options; choose another folder, or make "
-                "all of them anew with --again."
-            )
-        part = state.with_name(f".{STATE_FILE}.{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(state)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotWrite(f"Could not use {state}: {error}; choose another folder.") from None
+    text = json.dumps(settings.record(), indent=2, ensure_ascii=False) + "\n"
+    with writing(state):
+        before = None if again or not state.exists() else state.read_text(encoding="utf-8", errors="replace")
+    if before == text:
+        return
+    if before is not None:
+        raise UsageError(
+            f"The folder {out} holds pictures of another recipe or other options; choose another folder, or make "
+            "all of them anew with --again."
+        )
+    write_text(state, text)
 
 
 def is_finished(photo: Path, result: Path) -> bool:

@@ -134,15 +134,16 @@ def random_pipeline(
     """Build a domain's pipeline with untrained networks; the pictures are noise, sizes and speed are real."""
     torch.manual_seed(seed)
     place = resolve_device(device)
+    build = loading.builder(domain)
     networks: dict[str, Any] = {
-        "generator": loading.build_generator(domain),
-        "w_encoder": loading.build_w_encoder(domain),
-        "hypernetwork": loading.build_hypernetwork(domain),
+        "generator": build("generator"),
+        "w_encoder": build("w_encoder"),
+        "hypernetwork": build("hypernetwork"),
     }
     if domain.identity and "identity" not in domain.optional:
-        networks["identity"] = loading.build_identity(domain)
+        networks["identity"] = build("identity")
     if domain.attributes:
-        networks["attributes"] = loading.build_attributes(domain)
+        networks["attributes"] = build("attributes")
     for network in networks.values():
         network.to(place).eval().requires_grad_(False)
     return HyperStyle(domain, loading.DomainModels(domain=domain, **networks), dtype=dtype)

@@ -6,12 +6,8 @@ clear sentence.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
-import os
 import threading
-import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +18,8 @@ import torch
 from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 
-from hyperstyle.errors import CannotWrite, HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
+from hyperstyle.errors import HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
+from hyperstyle.files.whole import whole
 
 Photo = str | Path | bytes | Image.Image
 
@@ -159,21 +156,13 @@ def save_picture(
     elif file_format == "WEBP":
         options = {"quality": JPEG_QUALITY}
     options |= _metadata(file_format, path, xmp, texts or {})
-    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("xb") as file:
-            if finish is None:
-                picture.save(file, format=file_format, **options)
-            else:
-                encoded = io.BytesIO()
-                picture.save(encoded, format=file_format, **options)
-                file.write(finish(encoded.getvalue()))
-        os.replace(part, path)
-    except OSError as error:
-        raise CannotWrite(f"'{path}' could not be written: {_write_problem(error, path)}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()  # already gone when all went well
+    with whole(path) as part, part.open("wb") as file:
+        if finish is None:
+            picture.save(file, format=file_format, **options)
+        else:
+            encoded = io.BytesIO()
+            picture.save(encoded, format=file_format, **options)
+            file.write(finish(encoded.getvalue()))
 
 
 def picture_format(path: Path) -> str:
@@ -309,18 +298,3 @@ def _too_many_pixels(what: str, size: tuple[int, int] | None = None) -> str:
     if size is None:
         return f"{what} has more than {limit}; make it smaller and try again."
     return f"{what} is {size[0]} x {size[1]} pixels, more than {limit}; make it smaller and try again."
-
-
-def _write_problem(error: OSError, path: Path) -> str:
-    """Say in words why writing failed, and what to do about it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full, free some space or choose another folder"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "there is no permission to write there, choose another folder"
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return f"'{path.parent}' is not a folder, create it first or choose another one"
-    if error.errno == errno.EISDIR:
-        return "a folder of that name exists, choose another name"
-    if error.errno == errno.ENAMETOOLONG:
-        return "the name is too long, choose a shorter one"
-    return f"{(error.strerror or str(error)).lower()}, choose another folder or name"

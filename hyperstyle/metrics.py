@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 
 CROP_FRAME_PX = 256  # crops of embedding networks are written down for aligned faces of this size
 PSNR_CAP_DB = 100.0  # equal pictures: infinity would spoil every mean
@@ -156,22 +157,6 @@ def ms_ssim_scales(side_px: int) -> int:
     while scales < len(MS_SSIM_WEIGHTS) and side_px // 2**scales >= WINDOW_PX:
         scales += 1
     return scales
-
-
-def pool_to(x: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Average pictures down (or, where they are smaller, interpolate them up).
-
-    Args:
-        x: (B, 3, H, W).
-        size: Height and width in px, or one number for both.
-    """
-    wanted = (size, size) if isinstance(size, int) else size
-    height, width = x.shape[-2:]
-    if (height, width) == wanted:
-        return x
-    if height >= wanted[0] and width >= wanted[1]:
-        return F.adaptive_avg_pool2d(x, wanted)
-    return F.interpolate(x, wanted, mode="bilinear", align_corners=False)
 
 
 def _ssim_parts(a: Tensor, b: Tensor, value_range: float = 1.0) -> tuple[Tensor, Tensor]:

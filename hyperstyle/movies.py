@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -14,6 +11,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from hyperstyle.errors import CannotWrite, UsageError
+from hyperstyle.files.whole import check_writable, whole
 
 Ask = Callable[[], object]
 """Called between two pieces of work; whatever it raises stops the writing."""
@@ -52,12 +50,7 @@ def check_movie(path: str | Path, fps: int, frames: int, size: tuple[int, int]) 
             f"{frames} pictures of {size[0]} x {size[1]} pixels are too many for a {suffix} file; "
             "make it shorter or smaller, or write an .mp4 file."
         )
-    if path.is_dir():
-        raise CannotWrite(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise CannotWrite(f"There is no folder {path.parent}; create it first or choose another place.")
-    if not os.access(path.parent, os.W_OK):
-        raise CannotWrite(f"There is no permission to write to {path.parent}; choose another place.")
+    check_writable(path)
 
 
 def save_movie(
@@ -97,19 +90,10 @@ def save_movie(
     if first is None:
         raise UsageError("An animation needs at least one picture.")
     check_movie(path, fps, 1, first.size)
-    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.open("xb").close()
+    with whole(path) as part:
         _WRITERS[path.suffix.lower()](chain([first], counted), part, fps, palette, _Notes(comment, xmp), ask)
         size = part.stat().st_size
         ask()
-        os.replace(part, path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CannotWrite(f"Could not write {path}: {reason}; choose another folder or free some space.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()  # already gone when all went well
     return counted.number, size
 
 

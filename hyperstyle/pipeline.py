@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from hyperstyle import metrics, mixing
+from hyperstyle.bounded import Bounded
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain, ships_edits
 from hyperstyle.editing import DirectionEdits, EditRow, check_detail, check_strength
@@ -53,7 +53,7 @@ from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.recipes import Recipe
 from hyperstyle.weights.fine_tuned import check_style, load_style
-from hyperstyle.weights.load import DomainModels, build_baseline, build_judge, load_models, load_network
+from hyperstyle.weights.load import DomainModels, build_baseline, load_models, load_network, loader
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace, Blend, EditedFace, Pasted, Shape
@@ -193,7 +193,7 @@ class HyperStyle:
         self.device = models.generator.w_avg.device
         self.fast = FastModels.of(models, dtype or fast_dtype(self.device, domain.resolution))
         self._directions = _read_directions(domain)
-        self._prepared = _WeightsCache(cache_bytes)
+        self._prepared: Bounded[bytes, PreparedWeights] = Bounded(cache_bytes, lambda prepared: prepared.nbytes)
         self._previews = Corrections()
         self.preview_px = PREVIEW_PX
         self._text_editor: TextEditor | None = None
@@ -347,7 +347,7 @@ class HyperStyle:
         """
         with self._baselines_lock:
             if self._judge is None and self.domain.judge and self.domain.path("judge").exists():
-                self._judge = load_network(lambda: build_judge(self.domain), self.domain.path("judge"), self.device)
+                self._judge = loader(self.domain, self.device)("judge")
             return self._judge or self.models.identity
 
     def _baseline(self, name: str) -> StyleEncoder:
@@ -746,10 +746,13 @@ class HyperStyle:
         if not remember:
             prepared = self._prepare(inversion)
             return prepared if strength == 1 else self.fast.generator.blend(prepared, strength)
-        prepared = self._prepared.get(inversion, self._prepare)
+        # By content, so that the same face loaded twice, or in two sessions, is prepared once.
+        digest = inversion.digest()
+        prepared = self._prepared.get(digest, lambda: self._prepare(inversion))
         if strength == 1:
             return prepared
-        return self._prepared.get(inversion, lambda _: self.fast.generator.blend(prepared, strength), strength)
+        weaker = digest + str(strength).encode()
+        return self._prepared.get(weaker, lambda: self.fast.generator.blend(prepared, strength))
 
     def _prepare(self, inversion: Inversion) -> PreparedWeights:
         return self.fast.generator.prepare(inversion_deltas(self.fast.hypernetwork, inversion, self.device))
@@ -766,37 +769,3 @@ class HyperStyle:
                 f"This face's latent is {tuple(inversion.w_plus.shape[1:])}, but the domain '{self.domain.name}' "
                 f"needs ({layers}, {width}); rebuild the face from its photo."
             )
-
-
-class _WeightsCache:
-    """Adapted weights of the faces used last, bounded in bytes; thread-safe.
-
-    Keyed by content, so the same face loaded twice, or in two sessions, is prepared once.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, PreparedWeights] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(
-        self, inversion: Inversion, make: Callable[[Inversion], PreparedWeights], strength: float = 1.0
-    ) -> PreparedWeights:
-        key = inversion.digest() + str(strength).encode()
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key]
-        prepared = make(inversion)  # outside the lock: one person's new face must not stop another's slider
-        with self._lock:
-            self._entries[key] = prepared
-            self._entries.move_to_end(key)
-            while len(self._entries) > 1 and self.bytes_held() > self._max_bytes:
-                self._entries.popitem(last=False)
-        return prepared
-
-    def bytes_held(self) -> int:
-        return sum(prepared.nbytes for prepared in self._entries.values())
-
-    def __len__(self) -> int:
-        return len(self._entries)

@@ -7,8 +7,6 @@ most of that away.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hyperstyle.bounded import Bounded
 from hyperstyle.latents import Inversion
 
 KEPT = 256
@@ -62,8 +61,7 @@ class Corrections:
     """The corrections of the faces seen last; thread-safe."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[bytes, Correction] = OrderedDict()
-        self._lock = threading.Lock()
+        self._entries: Bounded[bytes, Correction] = Bounded(KEPT)
 
     def fit(self, inversion: Inversion, px: int, small: Callable[[], Tensor], full: Callable[[], Tensor]) -> Correction:
         """Return a face's correction, fitted on first use.
@@ -75,13 +73,4 @@ class Corrections:
             full: Draws it in full.
         """
         key = inversion.digest(latent=True) + str(px).encode()
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key]
-        fitted = fit_correction(small(), full())
-        with self._lock:
-            self._entries[key] = fitted
-            while len(self._entries) > KEPT:
-                self._entries.popitem(last=False)
-        return fitted
+        return self._entries.get(key, lambda: fit_correction(small(), full()))

@@ -22,7 +22,8 @@ from hyperstyle.domains import DIRECTIONS_FOLDER, Domain
 from hyperstyle.editing.base import EditRow
 from hyperstyle.editing.directions import Direction, write_directions
 from hyperstyle.editing.pretrained_text import default_templates, save_pretrained_text
-from hyperstyle.errors import CannotWrite, ForeignWeights, UsageError, WeightsMissing
+from hyperstyle.errors import ForeignWeights, UsageError, WeightsMissing
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.models.config import build_config
 from hyperstyle.models.embedding import EmbeddingConfig
 from hyperstyle.models.hypernetwork import HypernetworkConfig
@@ -230,10 +231,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _convert_new(domain: Domain, files: Mapping[str, Path], target: Path, on_part: OnPart | None) -> None:
     """Convert what has not been converted from these very files, one process at a time."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"Could not make the folder {target}: {error.strerror or error}.") from error
+    make_folder(target)
     stamps = {name: _stamp(path) for name, path in files.items()}
     if _recorded(target) == stamps:
         return
@@ -260,12 +258,7 @@ def _recorded(target: Path) -> dict[str, list[int]]:
 
 
 def _record(target: Path, stamps: Mapping[str, list[int]]) -> None:
-    part = target / f"{SOURCES}.part"
-    try:
-        part.write_text(json.dumps(stamps, indent=1) + "\n", encoding="utf-8")
-        part.replace(target / SOURCES)
-    except OSError as error:
-        raise CannotWrite(f"Could not write {target / SOURCES}: {error.strerror or error}.") from error
+    write_text(target / SOURCES, json.dumps(stamps, indent=1) + "\n")
 
 
 def _convert_checkpoint(domain: Domain, files: _Files, target: Path) -> None:
@@ -374,7 +367,7 @@ def _write(domain: Domain, target: Path, part: str, tensors: Mapping[str, Tensor
     """Write one part in half precision, with what is known about where it comes from."""
     record = {"part": part, "source": source.name, "licence": domain.licence, "converter": str(VERSION)}
     path = replace(domain, weights=target).path(part)
-    path.parent.mkdir(exist_ok=True)
+    make_folder(path.parent)
     save_weights(path, tensors, record)
 
 

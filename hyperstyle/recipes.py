@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
-import tempfile
 import urllib.parse
 import zlib
 from collections.abc import Collection, Iterator
@@ -20,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hyperstyle.alignment import PasteOptions, check_regions
-from hyperstyle.errors import BadLook, BadRecipe, CannotWrite, HyperStyleError, UsageError, WrongDomain
+from hyperstyle.errors import BadLook, BadRecipe, HyperStyleError, UsageError, WrongDomain
+from hyperstyle.files.whole import write_text
 from hyperstyle.latents import Inversion
 from hyperstyle.look import DEFAULT_NEUTRAL, NAMES, NUMBERS, AnyLook, HasLook, Look, TextEdit, a_name, a_number, look_of
 
@@ -217,18 +216,7 @@ class Recipe(HasLook):
             BadRecipe: Its face is too large.
             CannotWrite: The folder is missing, not writable, or the disk is full.
         """
-        path, text = Path(path), self.to_json()
-        temporary: str | None = None
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)  # mkstemp makes files only their owner can read
-            os.replace(temporary, path)
-        except OSError as error:
-            if temporary is not None and os.path.exists(temporary):
-                os.unlink(temporary)
-            raise CannotWrite(f"Could not write {path}: {error.strerror or error}; choose another folder.") from None
+        write_text(path, self.to_json())
 
     @classmethod
     def load(cls, path: str | Path, domain: str | None = None) -> Recipe:

@@ -6,8 +6,6 @@ Weights and saved faces are both such files; this module knows neither.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from hyperstyle.errors import CannotWrite, ForeignWeights, WeightsCorrupt, WeightsMissing
+from hyperstyle.errors import ForeignWeights, WeightsCorrupt, WeightsMissing
+from hyperstyle.files.whole import whole
 
 # How files that people mistake for safetensors begin, and what they are.
 FOREIGN_STARTS: tuple[tuple[bytes, str], ...] = (
@@ -43,21 +42,9 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
     Raises:
         CannotWrite: The folder is missing, not writable, or the disk is full.
     """
-    path = Path(path)
     content = encode_tensors(tensors, metadata)
-    temporary: str | None = None
-    try:
-        # In the same folder, because only a rename inside one file system is atomic.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp makes files only their owner can read
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror or str(error)
-        raise CannotWrite(f"Could not write {path}: {reason}; choose another folder or free some space.") from error
+    with whole(path) as part:
+        part.write_bytes(content)
 
 
 def encode_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:

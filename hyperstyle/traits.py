@@ -52,6 +52,11 @@ def from_z(traits: Sequence[Trait], z: Tensor) -> Tensor:
     return low + (z / Z_END + 1) / 2 * (high - low)
 
 
+def range_shares(change: Tensor) -> Tensor:
+    """A change of an attribute network's columns as shares of each trait's whole range."""
+    return change / (2 * Z_END)
+
+
 def mirrored(traits: Sequence[Trait], z: Tensor) -> Tensor:
     """What the columns (..., T) become when the picture is mirrored; odd traits range evenly around 0."""
     return z * z.new_tensor([-1 if trait.odd else 1 for trait in traits])

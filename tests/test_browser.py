@@ -890,9 +890,9 @@ def test_a_closed_page_is_forgotten(visit, app, photos):
     _, demo = app
     store = demo.page.handlers.store
     page = visit()
-    before = set(store._sessions)
+    before = set(store._sessions._entries)
     rebuild(page, photos / "one.png")
-    (key,) = set(store._sessions) - before
+    (key,) = set(store._sessions._entries) - before
     assert store.get(key).photo is not None
     page.close()
     deadline = time.monotonic() + PATIENCE_MS / 1000

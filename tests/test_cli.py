@@ -317,10 +317,14 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
 
 
 def test_train_offers_every_stage():
-    from hyperstyle.cli.train import STAGES
-    from hyperstyle.training import stages
+    from hyperstyle.training import stage_names, stages
+    from hyperstyle.training.config import PORTRAITS
+    from hyperstyle.training.photo_stages import STAGES as OF_PHOTOGRAPHS
 
-    assert set(STAGES) == set(stages.STAGES)
+    assert tuple(stages.STAGES) == stage_names.STAGES
+    assert set(OF_PHOTOGRAPHS) <= set(stage_names.STAGES)
+    assert set(stage_names.BASELINES) == set(PORTRAITS.baselines)
+    assert set(stage_names.ABLATIONS) == set(PORTRAITS.ablations)
 
 
 # What it refuses

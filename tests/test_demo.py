@@ -311,9 +311,9 @@ def test_an_overtaken_request_is_dropped(handlers, photo):
     with session.drawing:  # the first waits here ...
         waiting = threading.Thread(target=lambda: answers.append(handlers.live("a", Controls({"smile": 1.0}))))
         waiting.start()
-        while session.wanted < 1:
+        while not session.wanted.is_running:
             pass
-        session.want()  # ... until a newer one arrives
+        session.wanted.start()  # ... until a newer one arrives
     waiting.join(10)
     assert answers == [None]
 

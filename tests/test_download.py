@@ -621,7 +621,7 @@ def test_disk_that_fills_up_on_the_way(server, folder):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(CannotWrite, match="Could not write into"):
+        with pytest.raises(CannotWrite, match="Could not write"):
             fetch(server.row(), folder, patience=QUICK)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -631,7 +631,7 @@ def test_disk_that_fills_up_on_the_way(server, folder):
 
 def test_nowhere_to_write(server, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotWrite, match="Could not write into"):
+    with pytest.raises(CannotWrite, match="Could not write"):
         fetch(server.row(), tmp_path / "file" / "weights", patience=QUICK)
 
 

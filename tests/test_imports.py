@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ PACKAGE = ROOT / "hyperstyle"
 
 # Unit -> layer, as drawn in the README; what is below 0 is open to all. A unit is a file or folder of the package.
 LAYERS = {
-    "errors": -2,
-    **dict.fromkeys(("tensor_file", "traits"), -1),
+    **dict.fromkeys(("errors", "version"), -3),
+    "files": -2,
+    **dict.fromkeys(("bounded", "tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "look", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(
@@ -48,6 +50,7 @@ CORE = (
     "images",
     "device",
     "errors",
+    "files.whole",
     "models.layer_table",
     "models.stylegan2",
     "models.w_encoder",
@@ -117,6 +120,24 @@ def test_imports_point_down(path: Path):
             continue
         reached = name.split(".")[1]
         assert reached == unit or LAYERS[reached] < LAYERS[unit], f"{unit} must not import {name}"
+
+
+def test_no_two_files_import_each_other():
+    """Not over any number of files between them either, and not for their types only."""
+    files = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
+        for path in SOURCES
+        if path != PACKAGE / "__init__.py"  # the public names; they are looked up on first use
+    }
+    graph = {}
+    for name, path in files.items():
+        reached = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                reached |= {name if name in files else node.module for name in names}
+        graph[name] = reached & set(files)
+    TopologicalSorter(graph).prepare()  # names the circle, if there is one
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

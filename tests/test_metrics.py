@@ -10,6 +10,7 @@ import torch
 
 from hyperstyle import metrics
 from hyperstyle.errors import ShapeMismatch
+from hyperstyle.models.resizing import pool_down, pool_to
 
 
 @pytest.fixture
@@ -122,8 +123,19 @@ def test_shapes_are_checked(pictures):
         metrics.ms_ssim(a[..., :8, :8], b[..., :8, :8])
 
 
+def test_pool_down_refuses_what_it_would_have_to_enlarge_or_squeeze():
+    x = torch.arange(96.0).reshape(1, 3, 4, 8)
+    assert pool_down(x, (4, 8)) is x
+    torch.testing.assert_close(pool_down(x, (2, 4)), pool_to(x, (2, 4)))
+    for size_hw in ((8, 16), (2, 2), (4, 4)):
+        with pytest.raises(ShapeMismatch, match=r"not \(1, 3, 4, 8\)"):
+            pool_down(x, size_hw)
+    with pytest.raises(ShapeMismatch, match="RGB pictures"):
+        pool_down(x[:, :1], (2, 4))
+
+
 def test_pool_to_averages_down_and_interpolates_up():
     x = torch.arange(16.0).reshape(1, 1, 4, 4).expand(1, 3, 4, 4)
-    assert metrics.pool_to(x, 4) is x
-    assert metrics.pool_to(x, 2)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
-    assert metrics.pool_to(x, 8).shape == (1, 3, 8, 8)
+    assert pool_to(x, 4) is x
+    assert pool_to(x, 2)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert pool_to(x, 8).shape == (1, 3, 8, 8)

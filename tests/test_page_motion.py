@@ -72,7 +72,7 @@ def test_a_movie_has_its_frames_and_goes_when_it_was_handed_over(handlers):
     assert list(made) == []
     assert path is not None
     assert not path.parent.exists()
-    assert not handlers.store.get("a").animating_now
+    assert not handlers.store.get("a").animating.is_running
 
 
 def test_a_movie_goes_between_states_also_in_the_photo(handlers, tiny):
@@ -151,7 +151,7 @@ def test_closing_the_page_or_the_answer_ends_the_work(handlers):
     next(made)
     next(made)
     made.close()
-    assert not handlers.store.get("a").animating_now
+    assert not handlers.store.get("a").animating.is_running
 
 
 def test_without_a_face_there_is_one_sentence(tiny):

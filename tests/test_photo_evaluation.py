@@ -28,6 +28,7 @@ from hyperstyle.images import save_picture, to_photo
 from hyperstyle.inversion.idinvert import IDInvertConfig
 from hyperstyle.inversion.optimisation import OptimisationConfig
 from hyperstyle.inversion.pti import PTIConfig
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.pipeline import load
 from hyperstyle.synthetic.parameters import BY_NAME, sample_parameters
 from hyperstyle.synthetic.renderer import render
@@ -396,7 +397,7 @@ def test_edits_are_read_and_counted(drawn_folder, chosen, monkeypatch):
     for place in (0, 3):
         inversion = pipeline.invert(known.target(place))
         pair = [pipeline.draw(inversion, edits).clamp(-1, 1) for edits in ({}, {"smile": 3.0})]
-        pooled = [metrics.pool_to(one, Reader.config.input_size)[:, 0].mean() for one in pair]
+        pooled = [pool_to(one, Reader.config.input_size)[:, 0].mean() for one in pair]
         reds.append(float(pooled[1] - pooled[0]))
         greens.append(np.subtract(*(green(to_photo(one), names)["smile"] for one in reversed(pair))))
     unit = (BY_NAME["smile"].high - BY_NAME["smile"].low) / 3.4

@@ -22,8 +22,7 @@ from hyperstyle.errors import (
     WrongDomain,
 )
 from hyperstyle.latents import Inversion
-from hyperstyle.models.fast_synthesis import PreparedWeights
-from hyperstyle.pipeline import HyperStyle, _WeightsCache, choose_face
+from hyperstyle.pipeline import HyperStyle, choose_face
 
 
 def crop(seed: int, size: int = 64) -> Image.Image:
@@ -218,42 +217,27 @@ def test_choose_face():
 
 
 class TestCache:
-    def test_one_face_is_materialised_once(self, tiny, inversion):
-        cache, made = _WeightsCache(10**9), []
-
-        def make(face):
-            made.append(face)
-            return tiny.fast.generator.prepare(tiny.fast.hypernetwork.deltas(face.codes, steps=face.steps))
-
-        first = cache.get(inversion, make)
-        again = cache.get(replace(inversion, w_plus=inversion.w_plus + 1), make)  # offsets do not depend on the latent
+    def test_one_face_is_materialised_once(self, tiny, inversion, monkeypatch):
+        hs, made = HyperStyle(tiny.domain, tiny.models), []
+        prepare = hs._prepare
+        monkeypatch.setattr(hs, "_prepare", lambda face: made.append(face) or prepare(face))
+        first = hs._weights(inversion, 1.0)
+        again = hs._weights(replace(inversion, w_plus=inversion.w_plus + 1), 1.0)  # does not depend on the latent
         assert first is again
         assert len(made) == 1
-        cache.get(replace(inversion, steps=inversion.steps + 1), make)  # but they do on the number of steps
-        assert len(made) == len(cache) == 2
-        cache.get(inversion, make, 0.5)  # and on the strength
-        assert len(made) == len(cache) == 3
+        hs._weights(replace(inversion, steps=inversion.steps + 1), 1.0)  # but on the number of steps
+        assert len(made) == len(hs._prepared) == 2
+        weaker = hs._weights(inversion, 0.5)  # and on the strength, of which each is a blend
+        assert hs._weights(inversion, 0.5) is weaker
+        assert len(made) == 2
+        assert len(hs._prepared) == 3
 
-    def test_it_stays_within_its_bound_and_forgets_the_oldest(self, inversion):
-        def face(value):
-            return replace(inversion, codes={"convs.2": torch.full((1, 8), float(value))})
-
-        def make(_):
-            return PreparedWeights({"convs.2": torch.zeros(1000)})
-
-        cache = _WeightsCache(max_bytes=3 * 4000)
-        for value in (0, 1, 2, 0, 3):
-            cache.get(face(value), make)
-        assert cache.bytes_held() <= 3 * 4000
-        made = []
-        for value in (0, 2, 3, 1):
-            cache.get(face(value), lambda _, value=value: made.append(value) or make(_))
-        assert made == [1]
-
-    def test_a_face_larger_than_the_bound_is_still_drawn(self, inversion):
-        cache = _WeightsCache(max_bytes=1)
-        assert cache.get(inversion, lambda _: PreparedWeights({"convs.2": torch.zeros(10)})).nbytes == 40
-        assert len(cache) == 1
+    def test_it_stays_within_its_bound(self, tiny, inversion):
+        size = tiny._weights(inversion, 1.0).nbytes
+        hs = HyperStyle(tiny.domain, tiny.models, cache_bytes=2 * size + 1)
+        for steps in (1, 2, 3):
+            hs._weights(replace(inversion, steps=steps), 1.0)
+        assert len(hs._prepared) == 2
 
     def test_eviction_does_not_change_pictures(self, tiny, inversion):
         narrow = HyperStyle(tiny.domain, tiny.models, cache_bytes=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,19 +25,16 @@ from hyperstyle.training.latent_discriminator import LatentGame
 from hyperstyle.training.loop import fit, keep_frozen, learning_rate_at
 from hyperstyle.training.picture_discriminator import PictureGame
 from hyperstyle.training.schedule import LoopConfig, scheduled
-from hyperstyle.training.stages import ABLATIONS, BASELINES, STAGES, run_stage, write_domain
+from hyperstyle.training.stage_names import ABLATIONS, BASELINES
+from hyperstyle.training.stages import STAGES, run_stage, write_domain
 from hyperstyle.training.style_encoders import StyleEncoderTask
 from hyperstyle.weights.files import load_weights, save_weights
 from hyperstyle.weights.fine_tuned import load_style
 from hyperstyle.weights.load import (
-    build_attributes,
     build_baseline,
-    build_generator,
-    build_hypernetwork,
-    build_identity,
-    build_w_encoder,
+    builder,
     load_models,
-    load_network,
+    loader,
 )
 
 
@@ -268,14 +264,12 @@ def test_rows_are_unlocked_from_coarse_to_fine(tmp_path: Path) -> None:
     generator_tensors, _ = load_weights(domain.path("generator"))
     assert torch.equal(tensors["w_avg"], generator_tensors["w_avg"])
     held_out = Pictures(tmp_path / "data" / "held_out", "beyond")
-    builders = {"generator": build_generator, "identity": build_identity, "attributes": build_attributes}
-    cpu = torch.device("cpu")
-    models = {part: load_network(partial(build, domain), domain.path(part), cpu) for part, build in builders.items()}
+    load = loader(domain, torch.device("cpu"))
     task = StyleEncoderTask(
         build_baseline(domain, "e4e"),
-        models["generator"],
-        models["identity"],
-        models["attributes"],
+        load("generator"),
+        load("identity"),
+        load("attributes"),
         SMOKE.baselines["e4e"].training,
         held_out,
         held_out,
@@ -372,13 +366,8 @@ def write_inverting_networks(folder: Path) -> None:
     """Put what a generator is polished with into a run folder."""
     write_domain(folder, "smoke", SMOKE)
     domain = read_domain(folder)
-    built = {
-        "w_encoder": build_w_encoder(domain),
-        "hypernetwork": build_hypernetwork(domain),
-        "identity": build_identity(domain),
-    }
-    for part, network in built.items():
-        save_weights(domain.path(part), network.state_dict(), {})
+    for part in ("w_encoder", "hypernetwork", "identity"):
+        save_weights(domain.path(part), builder(domain)(part).state_dict(), {})
 
 
 @pytest.mark.parametrize("with_hypernetwork", [False, True])

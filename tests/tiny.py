@@ -22,13 +22,8 @@ from hyperstyle.weights.files import save_weights
 from hyperstyle.weights.load import (
     DomainModels,
     build_ablation,
-    build_attributes,
     build_baseline,
-    build_generator,
-    build_hypernetwork,
-    build_identity,
-    build_judge,
-    build_w_encoder,
+    builder,
     load_models,
 )
 
@@ -124,7 +119,8 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
     domain = get_domain(str(folder))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        generator = build_generator(domain)
+        build = builder(domain)
+        generator = build("generator")
         with torch.no_grad():
             for key, tensor in generator.named_parameters():
                 # Zero at the start of training, which would leave parts of the chain untested.
@@ -133,10 +129,7 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
             generator.w_avg.copy_(generator.map(torch.randn(64, GENERATOR.z_dim)).mean(0))
         networks = {
             "generator": generator,
-            "w_encoder": build_w_encoder(domain),
-            "hypernetwork": build_hypernetwork(domain),
-            "identity": build_identity(domain),
-            "attributes": build_attributes(domain),
+            **{part: build(part) for part in ("w_encoder", "hypernetwork", "identity", "attributes")},
         }
         with torch.no_grad():
             for key, tensor in networks["hypernetwork"].named_parameters():
@@ -145,7 +138,7 @@ def make_tiny_domain(folder: str | Path, seed: int = 0, name: str = "tiny") -> P
                     tensor.mul_(20.0)
                 elif "output.bias" in key or key.endswith(("hypernet.b1", "hypernet.b2")):
                     tensor.normal_(0.0, 0.05)
-        judged = {"judge": build_judge(domain)}
+        judged = {"judge": build("judge")}
         encoders = {part: build_baseline(domain, part) for part in BASELINES}
         for encoder in encoders.values():
             encoder.w_avg.copy_(generator.w_avg)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from hyperstyle import __version__
 from hyperstyle.cli import batch, catalogue, download, faces, measuring, motion, train
 from hyperstyle.errors import HyperStyleError
+from hyperstyle.version import VERSION
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -38,7 +38,7 @@ measuring.register(app)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"hyperstyle {__version__}")
+        print(f"hyperstyle {VERSION}")
         raise typer.Exit
 
 

@@ -22,6 +22,7 @@ from hyperstyle.cli.shared import (
 )
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError
+from hyperstyle.files.whole import check_writable, make_folder, write_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -80,7 +81,7 @@ def batch(
     if out.resolve() == folder.resolve():
         raise UsageError("The edited pictures need a folder of their own; give --out another one than the photos'.")
     if report is not None:
-        shared.check_folder(report)
+        check_writable(report)
     results = work.place_results(photos, out, SUFFIXES[picture_format])
     if sign:
         check_signable(f"picture{SUFFIXES[picture_format]}")
@@ -91,7 +92,7 @@ def batch(
     settings = work.Settings(look, wanted, paste_back, saved_as)
     pipeline = shared.load_pipeline(domain, device, weights)
     pipeline.check_recipe(settings.recipe)
-    shared.make_folder(out)
+    make_folder(out)
     work.prepare(out, settings, again)
 
     source: Literal["composite", "generated"] = "composite" if paste_back else "generated"
@@ -125,4 +126,4 @@ def _write(report: Path, photos: list[Path], rows: dict[str, Row], earlier: dict
     from hyperstyle.batch import to_csv
 
     known = {**earlier, **rows}
-    shared.write_text(report, to_csv(known[photo.name] for photo in photos if photo.name in known))
+    write_text(report, to_csv(known[photo.name] for photo in photos if photo.name in known))

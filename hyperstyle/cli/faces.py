@@ -22,6 +22,7 @@ from hyperstyle.cli.shared import (
 )
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import BadStrength, UsageError
+from hyperstyle.files.whole import check_writable, make_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,7 +83,7 @@ def align(
     with shared.progress("finding faces"):
         found = align_faces(open_photo(photo), size=size)
     chosen = found if wanted == "all" else [choose_face(found, wanted)]
-    shared.make_folder(out)
+    make_folder(out)
     for one in chosen:
         path = out / f"{photo.stem}_face{one.index}.png"
         save_picture(one.picture, path)
@@ -111,7 +112,7 @@ def invert(
     if out.suffix.lower() != INVERSION_SUFFIX:
         raise UsageError(f"The face is saved as a {INVERSION_SUFFIX} file; give --out a name that ends so.")
     for path in filter(None, (out, report)):
-        shared.check_folder(path)
+        check_writable(path)
     wanted = shared.parse_one_face(face)
     watch = shared.Stopwatch()
     opened = open_photo(photo)
@@ -382,7 +383,7 @@ def _check_results(
     """Refuse results that could not be written, before any long work starts."""
     from hyperstyle.recipes import SUFFIX
 
-    shared.check_folder(out)
+    check_writable(out)
     if save_recipe is None and not embed_recipe:
         if with_face:
             raise UsageError("--with-face is for a saved recipe; add --save-recipe, or save the face with `invert`.")
@@ -390,7 +391,7 @@ def _check_results(
     if embed_recipe and out.suffix.lower() != ".png":
         raise UsageError("Only PNG pictures can hold a recipe; end the name of --out in .png.")
     if save_recipe is not None:
-        shared.check_folder(save_recipe)
+        check_writable(save_recipe)
         if not save_recipe.name.lower().endswith(SUFFIX):
             raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
     if generator is not None:

@@ -15,6 +15,7 @@ from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import HyperStyleError, UsageError
+from hyperstyle.files.whole import check_writable, make_folder, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,7 +162,7 @@ def evaluate(
         raise UsageError(f"--split is in-domain or beyond, not '{split}'.")
     out = out or Path("docs/results.md")
     folder = out.with_suffix("")
-    shared.make_folder(folder)
+    make_folder(folder)
     pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle.evaluation import report
 
@@ -175,7 +176,7 @@ def evaluate(
     for name, one in results.comparisons.items():
         paths = _write_comparison(one, folder, command, f"{name}_")
         drawn[name] = [f"{folder.name}/{path}" for path in paths]
-    shared.write_text(out, report.to_markdown(results, command, drawn))
+    write_text(out, report.to_markdown(results, command, drawn))
     shared.write_json(out.with_suffix(".json"), results.world)
     print(out)
 
@@ -185,9 +186,9 @@ def _write_comparison(results: Comparison, folder: Path, command: str, prefix: s
     from hyperstyle.evaluation import comparison_page, figures
 
     rows, edits = comparison_page.summary_rows(results), comparison_page.editability_rows(results)
-    shared.write_text(folder / f"{prefix}summary.csv", comparison_page.to_csv(rows, command))
+    write_text(folder / f"{prefix}summary.csv", comparison_page.to_csv(rows, command))
     if edits:
-        shared.write_text(folder / f"{prefix}editability.csv", comparison_page.to_csv(edits, command))
+        write_text(folder / f"{prefix}editability.csv", comparison_page.to_csv(edits, command))
     drawings = {"editability.png": figures.draw_curves, "tradeoff.png": figures.draw_tradeoff}
     return [prefix + name for name, draw in drawings.items() if draw(results, folder / (prefix + name))]
 
@@ -208,7 +209,7 @@ def _compare(
         raise UsageError(f"--split is in-domain or beyond, not '{split}'.")
     if out.suffix:
         raise UsageError(f"A comparison is several files; give --out a folder, not {out}.")
-    shared.make_folder(out)
+    make_folder(out)
     pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle.evaluation import comparison, comparison_page
 
@@ -224,7 +225,7 @@ def _compare(
     source = f" --split {split} --n {n} --seed {seed}" if data is None else f" --data {data} --n {n}"
     command = f"python -m hyperstyle evaluate --domain {domain} --methods {','.join(names)}{source} --out {out}"
     drawn = _write_comparison(results, out, command)
-    shared.write_text(out / "README.md", comparison_page.to_markdown(results, command, drawn))
+    write_text(out / "README.md", comparison_page.to_markdown(results, command, drawn))
     print(out)
 
 
@@ -248,8 +249,8 @@ def _photographs(
     if not data.is_dir():
         raise UsageError(f"There is no folder {data}; name the one that holds the files of {table}.")
     out = out or Path(f"docs/results_{Path(domain).name}.md")
-    shared.make_folder(out.parent)
-    shared.check_folder(out)
+    make_folder(out.parent)
+    check_writable(out)
     from hyperstyle.training.photographs import people_range, read_table
 
     rows = read_table(table, ("file", "person"))
@@ -276,7 +277,7 @@ def _photographs(
     words += ["--n", str(n), "--slow-n", str(slow_n), "--edited", str(edited), "--detailed", str(detailed)]
     words += [*([] if judge is None else ["--judge", judge.resolve().name]), "--out", str(out)]
     command = "python -m hyperstyle evaluate " + shlex.join(words)
-    shared.write_text(out, photographs_page.to_markdown(results, command))
+    write_text(out, photographs_page.to_markdown(results, command))
     shared.write_json(out.with_suffix(".json"), {"command": command, **results})
     print(out)
 
@@ -318,7 +319,7 @@ def benchmark(
 ) -> None:
     """Time every stage from face to edited picture; prints JSON."""
     if out is not None:
-        shared.check_folder(out)
+        check_writable(out)
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:
@@ -331,7 +332,7 @@ def benchmark(
         shared.write_json(out, results)
         command = f"python -m hyperstyle benchmark --domain {domain}" + " --random-weights" * random_weights
         command += " --float32" * float32
-        shared.write_text(out.with_suffix(".md"), timing.to_markdown(results, command + " --browser" * browser))
+        write_text(out.with_suffix(".md"), timing.to_markdown(results, command + " --browser" * browser))
     print(json.dumps(results, indent=2))
 
 

@@ -19,6 +19,7 @@ from hyperstyle.cli.faces import (
 from hyperstyle.cli.shared import DeviceOption, DomainOption, FaceOption, NoteOption, StepsOption, WeightsOption
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError
+from hyperstyle.files.whole import check_writable
 
 if TYPE_CHECKING:
     from hyperstyle.animation import Morph, State
@@ -186,7 +187,7 @@ def mix(
     groups = [name for name, wanted in (("coarse", coarse), ("medium", medium), ("fine", fine)) if wanted]
     if groups and t is not None:
         raise UsageError("--t goes part of the way with everything; leave it out, or --coarse, --medium and --fine.")
-    shared.check_folder(out)
+    check_writable(out)
     one, other = Inversion.load(a), Inversion.load(b)
     pipeline = shared.load_pipeline(domain, device, weights)
     if groups:
@@ -215,7 +216,7 @@ def random(
     device: DeviceOption = "auto",
 ) -> None:
     """Make up a face that nobody has, as a start for edits, mixes and animations."""
-    shared.check_folder(out)
+    check_writable(out)
     pipeline = shared.load_pipeline(domain, device, weights)
     _save_face(pipeline, pipeline.random_face(seed, truncation), out, style)
 

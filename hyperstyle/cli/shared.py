@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from hyperstyle.errors import CannotWrite, UsageError
+from hyperstyle.errors import UsageError
+from hyperstyle.files.whole import write_text
 
 if TYPE_CHECKING:
     from hyperstyle.pipeline import HyperStyle
@@ -134,52 +134,9 @@ def parse_faces(value: str) -> Literal["largest", "all"] | tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a result path whose folder does not exist, before any long work starts.
-
-    Raises:
-        CannotWrite: No such folder, or `path` itself is a folder.
-    """
-    if path.is_dir():
-        raise CannotWrite(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise CannotWrite(f"There is no folder {path.parent}; create it first or choose another place.")
-
-
-def make_folder(path: Path) -> None:
-    """Create the folder results go to.
-
-    Raises:
-        CannotWrite: It cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _cannot_write(path, error)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        CannotWrite: The disk is full, or the folder cannot be written to.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        _cannot_write(path, error)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all; raises as `write_text` does."""
+    """Write a JSON file whole or not at all; raises as `whole` does."""
     write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def _cannot_write(path: Path, error: OSError) -> NoReturn:
-    raise CannotWrite(f"Could not write {path}: {error.strerror or error}.") from None
 
 
 class Stopwatch:

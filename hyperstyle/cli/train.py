@@ -11,30 +11,7 @@ from hyperstyle.cli import shared
 from hyperstyle.cli.shared import DeviceOption, DomainOption, WeightsOption
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError, did_you_mean
-
-# In the order in which they build on each other; those from `judge` to `style` are for comparing methods only.
-STAGES = (
-    "data",
-    "attributes",
-    "identity",
-    "generator",
-    "encoder",
-    "hypernetwork",
-    "clip",
-    "directions",
-    "relevance",
-    "judge",
-    "psp",
-    "e4e",
-    "restyle-psp",
-    "restyle-e4e",
-    "style",
-    "ablation-full",
-    "ablation-separable",
-    "ablation-no-shared-head",
-    "ablation-coarse",
-    "ablation-to-rgb",
-)
+from hyperstyle.training.stage_names import STAGES
 
 
 def register(app: typer.Typer) -> None:

@@ -17,6 +17,7 @@ from hyperstyle.animation import MAX_SECONDS, Animation, InPhoto, Morph, Movie, 
 from hyperstyle.demo import texts
 from hyperstyle.demo.handlers import Status
 from hyperstyle.demo.state import LONGEST_TEXT
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.errors import Cancelled, HyperStyleError
 from hyperstyle.images import open_photo
 from hyperstyle.look import TextEdit
@@ -25,8 +26,9 @@ from hyperstyle.movies import MAX_FPS, MOVIE_SUFFIXES
 if TYPE_CHECKING:
     from PIL import Image
 
+    from hyperstyle.demo.faces import Rebuilt
     from hyperstyle.demo.handlers import Handlers
-    from hyperstyle.demo.sessions import Rebuilt, Session
+    from hyperstyle.demo.sessions import Session
 
 TELL_EVERY_S = 0.25
 KIB, MIB = 1024, 1024**2
@@ -119,33 +121,37 @@ class Animator:
     def plan(self, key: str, wish: Wish) -> News:
         """Say what would be made and guess its size, without making it; says nothing before there is a face."""
         session = self.handlers.store.get(key)
-        if session.history.current is None or session.animating_now:
-            return News(busy=session.animating_now)
-        try:
+        if session.history.current is None or session.animating.is_running:
+            return News(busy=session.animating.is_running)
+        with OneSentence() as trouble:
             animation = self._animation(session, wish)
             width, height = animation.size
             size = tell_bytes(animation.estimate_bytes(wish.suffix))
-        except HyperStyleError as error:
-            return News(plan=str(error))
-        except Exception as error:
-            return News(status=self.handlers.failed(session, error).status)
-        return News(plan=texts.MOVIE_PLAN.format(frames=len(animation), width=width, height=height, size=size))
+            return News(plan=texts.MOVIE_PLAN.format(frames=len(animation), width=width, height=height, size=size))
+        if isinstance(trouble.error, HyperStyleError):
+            return News(plan=trouble.sentence)
+        return News(Status("problem", trouble.sentence))
 
     def make(self, key: str, wish: Wish) -> Iterator[News]:
         """Make the movie, telling about progress; the last news brings the file, or says why there is none."""
         session = self.handlers.store.get(key)
-        job = session.start_animating(wish.number)
-        if job is None:
+        with session.lock:
+            stopped = 0 < wish.number <= session.unwanted  # before its turn came
+            job = 0 if stopped else session.animating.start()
+        if stopped:
             yield News(Status("info", texts.MOVIE_STOPPED))
             return
         try:
-            with tempfile.TemporaryDirectory(prefix="hyperstyle-", ignore_cleanup_errors=True) as folder:
+            with (
+                OneSentence() as trouble,
+                tempfile.TemporaryDirectory(prefix="hyperstyle-", ignore_cleanup_errors=True) as folder,
+            ):
                 yield News(Status("busy", texts.MOVIE_STARTING), busy=True)
                 animation = self._animation(session, wish)
                 path = Path(folder) / f"hyperstyle-movie{wish.suffix}"
                 for item in self._export(session, job, animation, path):
                     if isinstance(item, Movie):
-                        if not session.end_animating(job):
+                        if not session.animating.finish(job):
                             raise Cancelled(texts.MOVIE_STOPPED)
                         width, height = item.size
                         text = texts.MOVIE_DONE.format(
@@ -159,16 +165,19 @@ class Animator:
                     else:
                         text = texts.MOVIE_FRAME.format(number=item, frames=len(animation))
                         yield News(Status("busy", text), busy=True)
-        except Cancelled:
-            yield News(Status("info", texts.MOVIE_STOPPED))
-        except Exception as error:
-            yield News(self.handlers.failed(session, error).status)
+            if isinstance(trouble.error, Cancelled):
+                yield News(Status("info", texts.MOVIE_STOPPED))
+            elif trouble.error:
+                yield News(Status("problem", trouble.sentence))
         finally:
-            session.end_animating(job)
+            session.animating.finish(job)
 
     def stop(self, key: str, number: int = 0) -> None:
         """Stop the movie that is being made, and those up to `number` that wait for their turn."""
-        self.handlers.store.get(key).stop_animating(number)
+        session = self.handlers.store.get(key)
+        with session.lock:
+            session.unwanted = max(session.unwanted, number)
+            session.animating.cancel()
 
     def _export(self, session: Session, job: int, animation: Animation, path: Path) -> Iterator[int | Movie]:
         """Number of frames drawn, now and then, and at last the movie."""
@@ -181,7 +190,7 @@ class Animator:
                     animation.export(
                         path,
                         on_frame=lambda done, _: items.put(done),
-                        cancel=lambda: stopped.is_set() or session.animating != job,
+                        cancel=lambda: stopped.is_set() or not session.animating.is_newest(job),
                     )
                 )
             except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from hyperstyle.alignment import PasteOptions
 from hyperstyle.animation import Animation, InPhoto, State, Sweep, frame_count
 from hyperstyle.demo import texts
 from hyperstyle.demo.comparing import likeness
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.demo.widgets import photo_input
-from hyperstyle.errors import HyperStyleError, UsageError
+from hyperstyle.errors import UsageError
 from hyperstyle.images import open_photo, to_photo
 from hyperstyle.inversion import METHODS
 from hyperstyle.latents import Inversion
@@ -31,8 +31,6 @@ from hyperstyle.recipes import Recipe
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
     from hyperstyle.pipeline import HyperStyle
-
-log = logging.getLogger(__name__)
 
 EDITS_TYPE = {"type": "object", "additionalProperties": {"type": "number"}}
 PROMPTS_TYPE = {
@@ -342,13 +340,10 @@ def _typed(component: gr.JSON, schema: dict[str, Any]) -> gr.JSON:
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Answer with the error's one sentence; anything unforeseen becomes an apology and a line in the log."""
-    try:
+    with OneSentence() as trouble:
         yield
-    except HyperStyleError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-    except Exception as error:
-        log.error("An endpoint failed", exc_info=error)
-        raise gr.Error(texts.UNEXPECTED, print_exception=False) from None
+    if trouble.error:
+        raise gr.Error(trouble.sentence, print_exception=False) from None
 
 
 def _saved(picture: Image.Image, path: Path, source: Source = "generated", mark: bool = False) -> str:

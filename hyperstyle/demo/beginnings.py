@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hyperstyle.demo import readouts, texts
-from hyperstyle.demo.handlers import Change, Handlers, Status, frame_source
-from hyperstyle.demo.sessions import Frame, Mixed, Rebuilt
+from hyperstyle.demo.faces import Frame, Mixed, Rebuilt
+from hyperstyle.demo.handlers import Change, Handlers, Status, frame_source, guarded, say
 from hyperstyle.demo.state import Controls
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.images import open_photo, to_photo
@@ -98,7 +98,7 @@ class Beginnings:
 
         def make(session: Session, job: int) -> Iterator[Change]:
             one = _first_of(session)
-            yield self.handlers.say(session, "busy", texts.REBUILDING)
+            yield say(session, "busy", texts.REBUILDING)
             face = self.pipeline.align(open_photo(Path(str(source))))
             other = self.pipeline.invert(face, steps)
             yield from self._mix(session, job, Mixed(one, other), settings, steps)
@@ -121,10 +121,7 @@ class Beginnings:
 
     def _job(self, key: str, make: Callable[[Session, int], Iterator[Change]]) -> Iterator[Change]:
         session = self.handlers.store.get(key)
-        try:
-            yield from make(session, session.start_opening())
-        except Exception as error:
-            yield self.handlers.failed(session, error)
+        yield from guarded(session, lambda: make(session, session.opening.start()))
 
     def _made_up(self, settings: Settings) -> Inversion:
         return self.pipeline.random_face(settings.seed, settings.truncation)
@@ -150,9 +147,9 @@ class Beginnings:
         frames = (Frame(frame_source(picture), label, (texts.FRAME_MADE_UP,)),)
         # Without a photo there is nothing to be like.
         rebuilt = Rebuilt(None, None, inversion, frames, replace(first, photo=None))
-        session.want()
+        session.wanted.start()
         with session.drawing:
-            if session.opening != job:
+            if not session.opening.is_newest(job):
                 return
             self.handlers.start(session, rebuilt, rest, picture, label)
             change = self.handlers.settle(session, rebuilt, rest)

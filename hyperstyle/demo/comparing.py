@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +13,11 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.demo import texts
+from hyperstyle.demo.faces import Compared, Comparison
 from hyperstyle.demo.handlers import steps_of
 from hyperstyle.demo.pictures import shrink, to_data_uri
-from hyperstyle.demo.sessions import Compared, Comparison, SessionStore
-from hyperstyle.errors import HyperStyleError
+from hyperstyle.demo.sessions import SessionStore
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.images import to_photo
 from hyperstyle.inversion import METHODS
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from hyperstyle.editing import EditRow
     from hyperstyle.pipeline import HyperStyle
-
-log = logging.getLogger(__name__)
 
 CARD_PX = 512
 
@@ -109,7 +107,7 @@ class Comparer:
             nothing = texts.NO_FACE_TO_COMPARE if rebuilt is None else texts.NO_PHOTO_TO_COMPARE
             yield (nothing if face is None else texts.NO_METHODS), ()
             return
-        job = session.start_comparing()
+        job = session.comparing.start()
         target = self.pipeline.target(face)
         found: dict[str, Compared] = {}
         photo = _source(to_photo(target))
@@ -117,9 +115,9 @@ class Comparer:
         for place, name in enumerate(known, start=1):
             yield texts.COMPARING.format(method=METHODS[name].label), tuple(cards)
             started_s = time.perf_counter()
-            try:
+            with OneSentence() as trouble:
                 for item in steps_of(partial(self.pipeline.invert, face, method=name)):
-                    if session.comparing != job:
+                    if not session.comparing.is_newest(job):
                         return
                     if isinstance(item, tuple):
                         picture = _source(to_photo(item[1].clamp(-1, 1)))
@@ -128,15 +126,12 @@ class Comparer:
                     else:
                         seconds = time.perf_counter() - started_s
                         found[name] = Compared(item, seconds)
-            except Exception as error:
-                if not isinstance(error, HyperStyleError):
-                    log.error("The method %s could not be compared", name, exc_info=error)
-                text = str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED
-                cards[place] = replace(cards[place], state="problem", captions=(text,))
+            if trouble.error:
+                cards[place] = replace(cards[place], state="problem", captions=(trouble.sentence,))
                 continue
             cards[place] = self._card(cards[place], found[name], target, {})
         with session.lock:
-            if session.comparing != job:
+            if not session.comparing.is_newest(job):
                 return
             session.comparison = Comparison(target, photo, found)
         yield texts.COMPARED, tuple(cards)

@@ -6,7 +6,6 @@ It stands where the editor will stand, and gives way to it once the files are th
 from __future__ import annotations
 
 import html
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,16 +14,15 @@ from pathlib import Path
 import gradio as gr
 
 from hyperstyle.demo.serving import launch
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.domains import Domain, get_domain
-from hyperstyle.errors import HyperStyleError
 from hyperstyle.published import is_ready, prepare
 from hyperstyle.weights.download import DownloadProgress, default_folder, download_set, missing_files, size_text
 from hyperstyle.weights.registry import Extra, WeightsSet, find_set
 
-log = logging.getLogger(__name__)
-
 EXTRAS: tuple[Extra, ...] = ("text", "metrics")
 POLL_S = 0.5
+UNEXPECTED = "Something went wrong that is not your fault; what happened is written where this runs."
 # Once the editor answers at this address, show it: the two pages have different titles.
 RELOAD = """() => {
   const look = () => fetch(window.location.href, {cache: 'no-store'})
@@ -116,17 +114,12 @@ class FirstStart:
                 f"{size_text(at.total)}, {size_text(int(at.bytes_per_s))} per second"
             )
 
-        try:
+        with OneSentence(UNEXPECTED) as trouble:
             download_set(self.weights_set, self.extras, self.folder, on_progress=show)
             state.share, state.text = len(names) / (len(names) + 1), "Converting the files, once"
             self._install(self.domain)
-        except HyperStyleError as error:
-            state.trouble = str(error)
-        except Exception:
-            log.exception("The first start of %s failed.", self.domain.name)
-            state.trouble = "Something went wrong that is not your fault; what happened is written where this runs."
-        finally:
-            state.done, state.running = not state.trouble, False
+        state.trouble = trouble.sentence
+        state.done, state.running = not state.trouble, False
         if state.done:
             self.finished.set()
 

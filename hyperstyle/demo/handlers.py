@@ -24,12 +24,14 @@ from torch import Tensor
 from hyperstyle import metrics, provenance
 from hyperstyle.demo import readouts, texts
 from hyperstyle.demo.contact_sheet import ContactSheet
+from hyperstyle.demo.faces import Frame, Rebuilt
 from hyperstyle.demo.history import Entry, History, describe
 from hyperstyle.demo.looks import to_recipe
 from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.readouts import Readout
-from hyperstyle.demo.sessions import Frame, Rebuilt, Session, SessionStore
+from hyperstyle.demo.sessions import Session, SessionStore
 from hyperstyle.demo.state import Controls
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.demo.whole_photo import TakeHome, faces_to_paste, lines_about, warnings_about
 from hyperstyle.errors import BadRecipe, HyperStyleError
 from hyperstyle.images import open_photo, to_photo
@@ -246,7 +248,7 @@ class Handlers:
         if source is None:
             return
         session = self.store.get(key)
-        yield from self._guard(session, partial(self._open, session, session.start_opening(), Path(source), steps))
+        yield from guarded(session, partial(self._open, session, session.opening.start(), Path(source), steps))
 
     def choose_face(self, key: str, index: int, steps: int, controls: Controls | None = None) -> Iterator[Change]:
         """Go to another face of the same photo: on with what was done to it before, or else rebuild it.
@@ -258,7 +260,7 @@ class Handlers:
             controls: Where the controls stand, so that a move that has not settled yet is not lost.
         """
         session = self.store.get(key)
-        yield from self._guard(session, partial(self._choose, session, session.start_opening(), index, steps, controls))
+        yield from guarded(session, partial(self._choose, session, session.opening.start(), index, steps, controls))
 
     def change_steps(self, key: str, controls: Controls) -> Iterator[Change]:
         """Rebuild the same face with another number of refinement steps, keeping the edits."""
@@ -267,19 +269,19 @@ class Handlers:
         if rebuilt is None:
             return  # before the first photo the number is only remembered by its control
         if rebuilt.photo is None or rebuilt.face is None:
-            yield self.say(session, "problem", texts.NO_PHOTO_TO_REFINE)
+            yield say(session, "problem", texts.NO_PHOTO_TO_REFINE)
             return
-        job = session.start_opening()
+        job = session.opening.start()
         work = partial(self._rebuild, session, job, rebuilt.photo, rebuilt.face, controls.steps, controls)
-        yield from self._guard(session, work)
+        yield from guarded(session, work)
 
     def _open(self, session: Session, job: int, source: Path, steps: int) -> Iterator[Change]:
-        yield self.say(session, "busy", texts.LOOKING)
+        yield say(session, "busy", texts.LOOKING)
         photo = open_photo(source)
         encoded = source.read_bytes()
         faces = self.pipeline.align_all(photo)
         with session.lock:
-            if session.opening != job:
+            if not session.opening.is_newest(job):
                 return
             session.photo, session.faces, session.aside = encoded, faces, {}
         view = _photo_view(photo, faces, 0)
@@ -291,12 +293,12 @@ class Handlers:
     ) -> Iterator[Change]:
         photo, faces = session.photo, session.faces
         if photo is None or not 0 <= index < len(faces):
-            yield self.say(session, "problem", texts.NO_FACE_YET)
+            yield say(session, "problem", texts.NO_FACE_YET)
             return
         rebuilt, current = session.rebuilt, session.history.current
         moved = controls is not None and current is not None and current.controls != controls.settled()
         if controls is not None and rebuilt is not None and moved:
-            session.want()
+            session.wanted.start()
             with session.drawing:
                 self.settle(session, rebuilt, controls)
         with session.drawing:
@@ -356,7 +358,7 @@ class Handlers:
         inversion: Inversion | None = None
         reconstruction = target
         for item in steps_of(partial(self.pipeline.invert, face, steps)):
-            if session.opening != job:
+            if not session.opening.is_newest(job):
                 return
             if isinstance(item, tuple):
                 _, reconstruction = item
@@ -371,7 +373,7 @@ class Handlers:
         rest = Controls(steps=steps)
         with session.drawing:
             with session.lock:
-                if session.opening != job:
+                if not session.opening.is_newest(job):
                     return
                 look, session.look = (session.look, None) if controls is None else (None, session.look)
                 if controls is not None:
@@ -414,27 +416,25 @@ class Handlers:
             The new picture; None when a newer request of the same page makes this one pointless.
         """
         session = self.store.get(key)
-        number = session.want()
-        try:
-            with session.drawing:
-                if number != session.wanted:
-                    return None
-                rebuilt = session.rebuilt
-                if rebuilt is None:
-                    return Change(session.next_serial(), status=Status("problem", texts.NO_FACE_YET))
-                if not preview:
-                    return self.settle(session, rebuilt, controls)
-                serial = session.next_serial()
-                picture, note = self._draw(rebuilt, controls, preview)
-                return Change(
-                    serial,
-                    status=_news(session, note),
-                    picture=to_data_uri(picture),
-                    edited=controls.edited,
-                    pastes=rebuilt.photo is not None,
-                )
-        except Exception as error:
-            return self.failed(session, error)
+        number = session.wanted.start()
+        with OneSentence() as trouble, session.drawing:
+            if not session.wanted.is_newest(number):
+                return None
+            rebuilt = session.rebuilt
+            if rebuilt is None:
+                return Change(session.next_serial(), status=Status("problem", texts.NO_FACE_YET))
+            if not preview:
+                return self.settle(session, rebuilt, controls)
+            serial = session.next_serial()
+            picture, note = self._draw(rebuilt, controls, preview)
+            return Change(
+                serial,
+                status=_news(session, note),
+                picture=to_data_uri(picture),
+                edited=controls.edited,
+                pastes=rebuilt.photo is not None,
+            )
+        return say(session, "problem", trouble.sentence)
 
     def settle(self, session: Session, rebuilt: Rebuilt, controls: Controls, label: str = "") -> Change:
         """Draw the face in full, say what is to be said about it, and note the state; hold `session.drawing`.
@@ -496,11 +496,11 @@ class Handlers:
         """Put every edited face back into the whole photo and show it."""
         session = self.store.get(key)
         take = take or TakeHome()
-        try:
+        with OneSentence() as trouble:
             pasted, faces = self._pasted(session, controls, take)
             warnings = warnings_about(faces, take.paste)
-        except Exception as error:
-            return self.failed(session, error)
+        if trouble.error:
+            return say(session, "problem", trouble.sentence)
         return Change(
             session.next_serial(),
             status=Status("done", texts.PASTED if len(faces) == 1 else texts.PASTED_ALL.format(count=len(faces))),
@@ -544,12 +544,12 @@ class Handlers:
         session = self.store.get(key)
         with tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
             path = Path(folder) / name
-            try:
+            with OneSentence() as trouble:
                 picture = make(session)
                 notes = {PNG_KEYWORD: self._recipe_json(_something_in(session), controls, take)}
                 provenance.save_edited(picture, path, source, mark=take.mark, texts=notes)
-            except Exception as error:
-                yield None, self.failed(session, error)
+            if trouble.error:
+                yield None, say(session, "problem", trouble.sentence)
             else:
                 yield path, Change(session.next_serial())
 
@@ -612,24 +612,18 @@ class Handlers:
         editor.direction(edit.prompt, edit.disentanglement, edit.neutral)
         return editor.understand(edit.prompt).ignored
 
-    # trouble
 
-    def _guard(self, session: Session, work: Callable[[], Iterator[Change]]) -> Iterator[Change]:
-        """Run a job; whatever goes wrong becomes one sentence, and the session keeps its last good face."""
-        try:
-            yield from work()
-        except Exception as error:
-            yield self.failed(session, error)
+def say(session: Session, kind: Literal["info", "busy", "done", "problem"], text: str) -> Change:
+    """Put one sentence into the status line."""
+    return Change(session.next_serial(), status=Status(kind, text))
 
-    def failed(self, session: Session, error: Exception) -> Change:
-        """Turn whatever went wrong into one sentence."""
-        if not isinstance(error, HyperStyleError):
-            log.error("The page could not do what was asked", exc_info=error)
-        return self.say(session, "problem", str(error) if isinstance(error, HyperStyleError) else texts.UNEXPECTED)
 
-    def say(self, session: Session, kind: Literal["info", "busy", "done", "problem"], text: str) -> Change:
-        """Put one sentence into the status line."""
-        return Change(session.next_serial(), status=Status(kind, text))
+def guarded(session: Session, work: Callable[[], Iterator[Change]]) -> Iterator[Change]:
+    """Run a job; whatever goes wrong becomes one sentence, and the session keeps its last good face."""
+    with OneSentence() as trouble:
+        yield from work()
+    if trouble.error:
+        yield say(session, "problem", trouble.sentence)
 
 
 def steps_of(invert: Callable[..., Inversion]) -> Iterator[tuple[int, Tensor] | Inversion]:

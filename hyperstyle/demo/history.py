@@ -16,7 +16,7 @@ from hyperstyle.demo.state import Controls
 from hyperstyle.errors import HyperStyleError
 
 if TYPE_CHECKING:
-    from hyperstyle.demo.sessions import Rebuilt
+    from hyperstyle.demo.faces import Rebuilt
     from hyperstyle.editing import EditRow
 
 MAX_ENTRIES = 40

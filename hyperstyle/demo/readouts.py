@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.demo import texts
-from hyperstyle.traits import Z_END, Trait
+from hyperstyle.models.resizing import pool_to
+from hyperstyle.traits import Z_END, Trait, range_shares
 
 if TYPE_CHECKING:
     from hyperstyle.demo.state import Controls
@@ -136,7 +137,7 @@ def what_else_moved(
         asked: Names of traits to leave out.
         labels: Names for people, by trait; others come from `texts`.
     """
-    shares = ((after - before)[0] / (2 * Z_END)).tolist()
+    shares = range_shares((after - before)[0]).tolist()
     # What lies beyond a trait's range cannot be seen.
     inside = (after.clamp(-Z_END, Z_END) - before.clamp(-Z_END, Z_END))[0].tolist()
     found: dict[str, Move] = {}
@@ -172,4 +173,4 @@ def _traits(pipeline: HyperStyle, picture: Tensor) -> Tensor | None:
     network = pipeline.models.attributes
     if network is None or network.config.out_dim != len(pipeline.domain.traits):
         return None  # nobody knows what it reads
-    return network(metrics.pool_to(picture, network.config.input_size)).cpu()
+    return network(pool_to(picture, network.config.input_size)).cpu()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperstyle.demo import texts
-from hyperstyle.demo.handlers import Change, Handlers, Status, frame_source
+from hyperstyle.demo.faces import Frame, Rebuilt
+from hyperstyle.demo.handlers import Change, Handlers, Status, frame_source, guarded, say
 from hyperstyle.demo.looks import check_look, to_controls, to_recipe
-from hyperstyle.demo.sessions import Frame, Rebuilt
 from hyperstyle.demo.state import Controls
+from hyperstyle.demo.trouble import OneSentence
 from hyperstyle.demo.whole_photo import TakeHome, take_of
 from hyperstyle.errors import HyperStyleError
 from hyperstyle.recipes import SUFFIX, Recipe
@@ -49,14 +51,14 @@ class RecipeBox:
         session = self.handlers.store.get(key)
         with tempfile.TemporaryDirectory(prefix="hyperstyle-") as folder:
             path = Path(folder) / FILE_NAME
-            try:
+            with OneSentence() as trouble:
                 rebuilt = session.rebuilt
                 if take.face and rebuilt is None:
                     raise HyperStyleError(texts.NO_FACE_YET)
                 inversion = rebuilt.inversion if take.face and rebuilt is not None else None
                 to_recipe(controls, self.pipeline.domain.name, inversion, take).save(path)
-            except Exception as error:
-                yield None, self.handlers.failed(session, error)
+            if trouble.error:
+                yield None, say(session, "problem", trouble.sentence)
             else:
                 said = texts.RECIPE_SAVED_FACE if take.face else texts.RECIPE_SAVED
                 yield path, Change(session.next_serial(), status=Status("done", said))
@@ -73,18 +75,19 @@ class RecipeBox:
             return
         session, path = self.handlers.store.get(key), Path(source)
         try:
-            recipe = _read(path)
-            check_look(self.pipeline, recipe)
-            wanted = to_controls(recipe, controls.steps)
-            if recipe.inversion is not None:
-                change = self._open_face(session, recipe.inversion, wanted)
-            else:
-                change = self._apply(session, wanted, texts.RECIPE_LOADED)
-            yield replace(change, take=take_of(recipe))
-        except Exception as error:
-            yield self.handlers.failed(session, error)
+            yield from guarded(session, partial(self._load, session, path, controls))
         finally:
             path.unlink(missing_ok=True)
+
+    def _load(self, session: Session, path: Path, controls: Controls) -> Iterator[Change]:
+        recipe = _read(path)
+        check_look(self.pipeline, recipe)
+        wanted = to_controls(recipe, controls.steps)
+        if recipe.inversion is not None:
+            change = self._open_face(session, recipe.inversion, wanted)
+        else:
+            change = self._apply(session, wanted, texts.RECIPE_LOADED)
+        yield replace(change, take=take_of(recipe))
 
     def link(self, key: str, controls: Controls) -> Iterator[Change]:
         """Write the edits as a link; the face stays out."""
@@ -112,15 +115,15 @@ class RecipeBox:
             raise HyperStyleError(texts.RECIPE_NEEDS_FACE)
         current = session.history.current
         wanted = replace(wanted, steps=wanted.steps if current is None else current.controls.steps)
-        session.want()
+        session.wanted.start()
         with session.drawing:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_RECIPE)
         return replace(change, status=change.status or Status("done", said), controls=wanted)
 
     def _open_face(self, session: Session, inversion: Inversion, wanted: Controls) -> Change:
         """Show the face that a recipe holds; the photo on the page, if any, keeps its own faces."""
-        session.start_opening()  # a photo that is still being opened gives up
-        session.want()
+        session.opening.start()  # a photo that is still being opened gives up
+        session.wanted.start()
         with session.drawing:
             rest = Controls(steps=wanted.steps)
             bare = self.pipeline.render(inversion)

@@ -9,95 +9,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperstyle.bounded import Bounded
 from hyperstyle.demo.history import History
+from hyperstyle.demo.newest import Newest
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hyperstyle.alignment import AlignedFace
-    from hyperstyle.demo.readouts import Baseline
+    from hyperstyle.demo.faces import Comparison, Mixed, Rebuilt
     from hyperstyle.demo.state import Controls
-    from hyperstyle.latents import Inversion
 
 MAX_SESSIONS = 48
 MAX_ASIDE = 12  # faces of one photo, besides the one on show; each is a few hundred kilobytes, mostly thumbnails
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of the filmstrip."""
-
-    source: str
-    label: str
-    captions: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Rebuilt:
-    """A face that can be edited, with the photo it came from, if any.
-
-    Attributes:
-        photo: The uploaded file, still encoded: a decoded 12-megapixel photo is 36 MB. None for a face without one,
-            made up or brought by a recipe.
-        face: The face, cut out; None likewise.
-        inversion: The face, rebuilt.
-        frames: How it was rebuilt, stage by stage.
-        baseline: What edited pictures of it are compared with.
-    """
-
-    photo: bytes | None
-    face: AlignedFace | None
-    inversion: Inversion
-    frames: tuple[Frame, ...] = ()
-    baseline: Baseline | None = None
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """Two faces that were mixed, to mix them anew in other shares.
-
-    Attributes:
-        one: The face that was on the page.
-        other: The one that was added.
-        result: What came of it; None before that.
-    """
-
-    one: Inversion
-    other: Inversion
-    result: Rebuilt | None = None
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A face as one method of the compare tab found it.
-
-    Attributes:
-        inversion: The face, rebuilt.
-        seconds: How long that took.
-    """
-
-    inversion: Inversion
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the compare tab shows.
-
-    Attributes:
-        target: (1, 3, H, W), what likeness is measured against.
-        photo: The same as a data URI.
-        methods: By name.
-    """
-
-    target: Tensor
-    photo: str
-    methods: dict[str, Compared]
 
 
 @dataclass
@@ -116,13 +42,12 @@ class Session:
         look: Edits that wait for the next face, as from a link.
         surprises: How many random combinations were drawn.
         comparison: What the compare tab shows; stays while another photo is on its way.
-        comparing: Number of the newest comparison; an older one gives up.
-        animating: Number of the newest movie; an older one gives up.
-        animating_now: Whether it is being made.
         unwanted: Of the movies as the page counts them, the newest that was stopped; it may still wait for its turn.
-        opening: Number of the newest job (new photo, other face, other steps); older ones give up.
+        comparing: Comparisons.
+        animating: Movies.
+        opening: Jobs that bring a face: new photo, other face, other steps.
+        wanted: Live requests; older ones that still wait are dropped.
         drawing: Held by whoever draws for this page.
-        wanted: Number of the newest live request; older ones that still wait are dropped.
     """
 
     taken: Path | None = None
@@ -136,12 +61,11 @@ class Session:
     look: Controls | None = None
     surprises: int = 0
     comparison: Comparison | None = None
-    comparing: int = 0
-    animating: int = 0
-    animating_now: bool = False
     unwanted: int = 0
-    opening: int = 0
-    wanted: int = 0
+    comparing: Newest = field(default_factory=Newest)
+    animating: Newest = field(default_factory=Newest)
+    opening: Newest = field(default_factory=Newest)
+    wanted: Newest = field(default_factory=Newest)
     lock: threading.Lock = field(default_factory=threading.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
     _serial: int = 0
@@ -154,52 +78,6 @@ class Session:
         with self.lock:
             self._serial = max(self._serial + 1, time.time_ns() // 1000)
             return self._serial
-
-    def start_opening(self) -> int:
-        """Number a new job; the one before it gives up."""
-        with self.lock:
-            self.opening += 1
-            return self.opening
-
-    def start_comparing(self) -> int:
-        """Number a new comparison; the one before it gives up."""
-        with self.lock:
-            self.comparing += 1
-            return self.comparing
-
-    def start_animating(self, asked: int = 0) -> int | None:
-        """Number a new movie; the one before it gives up.
-
-        Args:
-            asked: Its number as the page counts; 0 for who does not.
-
-        Returns:
-            None where it was stopped before its turn came.
-        """
-        with self.lock:
-            if 0 < asked <= self.unwanted:
-                return None
-            self.animating, self.animating_now = self.animating + 1, True
-            return self.animating
-
-    def stop_animating(self, asked: int = 0) -> None:
-        """Make the movie that is being made give up, and all up to `asked` that still wait for their turn."""
-        with self.lock:
-            self.animating, self.animating_now = self.animating + 1, False
-            self.unwanted = max(self.unwanted, asked)
-
-    def end_animating(self, job: int) -> bool:
-        """Note that a movie is finished; gives whether it is still wanted, neither stopped nor overtaken."""
-        with self.lock:
-            wanted = self.animating_now and self.animating == job
-            self.animating_now = self.animating_now and not wanted
-            return wanted
-
-    def want(self) -> int:
-        """Number a live request."""
-        with self.lock:
-            self.wanted += 1
-            return self.wanted
 
     @property
     def index(self) -> int:
@@ -244,44 +122,29 @@ class Session:
             self.aside, self.look = {}, None
             self.comparison = self.mixed = None
             self.history = History()
-            self.opening += 1
-            self.comparing += 1
-            self.animating, self.animating_now = self.animating + 1, False
+            for requests in (self.opening, self.comparing, self.animating):
+                requests.cancel()
 
 
 class SessionStore:
     """Sessions by the page's key, at most `capacity` of them; safe to share between threads."""
 
     def __init__(self, capacity: int = MAX_SESSIONS) -> None:
-        self._capacity = capacity
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._sessions: Bounded[str, Session] = Bounded(capacity, on_drop=Session.close)
 
     def get(self, key: str) -> Session:
         """The page's session, made on first use; the least recently used one makes room."""
-        dropped = []
-        with self._lock:
-            session = self._sessions.setdefault(key, Session())
-            self._sessions.move_to_end(key)
-            while len(self._sessions) > self._capacity:
-                dropped.append(self._sessions.popitem(last=False)[1])
-        for old in dropped:
-            old.close()
-        return session
+        return self._sessions.get(key, Session)
 
     def close(self, key: str) -> None:
         """Forget one page; an unknown key is no error."""
-        with self._lock:
-            session = self._sessions.pop(key, None)
+        session = self._sessions.pop(key)
         if session is not None:
             session.close()
 
     def close_all(self) -> None:
         """Forget every page."""
-        with self._lock:
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session in sessions:
+        for session in self._sessions.pop_all():
             session.close()
 
     def __len__(self) -> int:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from hyperstyle.demo import texts
 from hyperstyle.demo.contact_sheet import Cell, ContactSheet, grid
-from hyperstyle.demo.handlers import Change, Handlers, Pair, Status, past_in, past_of
+from hyperstyle.demo.handlers import Change, Handlers, Pair, Status, guarded, past_in, past_of
 from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.demo.recipe_box import RecipeBox
 from hyperstyle.demo.surprise import surprise
 from hyperstyle.errors import HyperStyleError
 
 if TYPE_CHECKING:
+    from hyperstyle.demo.faces import Rebuilt
     from hyperstyle.demo.history import Entry
-    from hyperstyle.demo.sessions import Rebuilt, Session
+    from hyperstyle.demo.sessions import Session
     from hyperstyle.demo.state import Controls
 
 CELL_PX = 128
@@ -58,17 +59,14 @@ class Studio:
         work = actions.get(action)
         if work is None:
             return
-        try:
-            yield from work()
-        except Exception as error:
-            yield self.handlers.failed(self.handlers.store.get(key), error)
+        yield from guarded(self.handlers.store.get(key), work)
 
     def undo(self, key: str, controls: Controls) -> Iterator[Change]:
         """Go back one state; a move that has not settled yet counts as one, so undoing takes it away."""
         session = self.handlers.store.get(key)
         rebuilt, current = session.rebuilt, session.history.current
         if rebuilt is not None and current is not None and current.controls != controls.settled():
-            session.want()
+            session.wanted.start()
             with session.drawing:
                 self.handlers.settle(session, rebuilt, controls)
         yield from self._step(session, -1)
@@ -129,7 +127,7 @@ class Studio:
         edits = surprise(self.pipeline.edits, seed)
         look = replace(controls.look, edits=edits, off=frozenset(), unconditioned=frozenset())
         wanted = replace(controls, look=look)
-        session.want()
+        session.wanted.start()
         with session.drawing:
             change = self.handlers.settle(session, rebuilt, wanted, texts.HISTORY_SURPRISE)
         yield replace(change, controls=wanted)
@@ -165,7 +163,7 @@ class Studio:
 
     def _show(self, session: Session, entry: Entry) -> Change:
         """Bring back a state: its face, its controls, its picture."""
-        session.want()  # older drawings that still wait are pointless now
+        session.wanted.start()  # older drawings that still wait are pointless now
         with session.drawing:
             with session.lock:
                 other = session.rebuilt is not entry.rebuilt

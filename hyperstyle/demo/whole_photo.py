@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from hyperstyle.alignment import AlignedFace
-    from hyperstyle.demo.sessions import Rebuilt, Session
+    from hyperstyle.demo.faces import Rebuilt
+    from hyperstyle.demo.sessions import Session
     from hyperstyle.demo.state import Controls
     from hyperstyle.recipes import Recipe
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from hyperstyle.editing.base import ABSURD_FACTOR, EditRow, check_strength
-from hyperstyle.errors import CannotWrite, ForeignWeights, UnknownEdit, WeightsCorrupt, WeightsMissing, did_you_mean
+from hyperstyle.errors import ForeignWeights, UnknownEdit, WeightsCorrupt, WeightsMissing, did_you_mean
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.tensor_file import read_tensors, write_tensors
 
 MANIFEST = "manifest.json"
@@ -220,10 +221,7 @@ def write_directions(
         CannotWrite: No permission, no such place, or the disk is full.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"Could not make the folder {folder}: {error.strerror or error}.") from error
+    make_folder(folder)
     written = []
     for row in rows:
         direction = vectors[row.name]
@@ -243,11 +241,5 @@ def write_directions(
         "notes": dict(notes or {}),
         "directions": [asdict(row) for row in written],
     }
-    path = folder / MANIFEST
-    partial = path.with_suffix(".json.part")
-    try:
-        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise CannotWrite(f"Could not write {path}: {error.strerror or error}.") from error
+    write_text(folder / MANIFEST, json.dumps(record, indent=2) + "\n")
     return written

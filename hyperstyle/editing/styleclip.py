@@ -8,8 +8,6 @@ Source: StyleCLIP (arXiv 2103.17249), section 6.
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hyperstyle.bounded import Bounded
 from hyperstyle.domains import Domain
 from hyperstyle.editing.base import DEFAULT_DISENTANGLEMENT, TEXT_STRENGTH_LIMIT, check_strength
 from hyperstyle.editing.pretrained_text import PretrainedTextModel, load_pretrained_text
@@ -59,8 +58,7 @@ class TextEditor:
         self.layers = tuple(layers)
         self._relevance: Tensor = model.relevance
         self._std: Tensor = model.style_std
-        self._cache: OrderedDict[tuple[str, str, float], tuple[Tensor, ...]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._directions: Bounded[tuple[str, str, float], tuple[Tensor, ...]] = Bounded(CACHED_DIRECTIONS)
 
     @classmethod
     def load(cls, domain: Domain, generator: Generator) -> TextEditor:
@@ -140,21 +138,14 @@ class TextEditor:
         base = self.model.understand(neutral)
         if wanted.text == base.text:
             raise BadPrompt(f"The prompt '{prompt.strip()}' says the same as the neutral one, so nothing would change.")
-        if disentanglement is None:
-            disentanglement = self.best_disentanglement(wanted.text)
-        key = (wanted.text, base.text, disentanglement)
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]
-        if wanted.ignored:
-            _log.warning("The text model does not know these words and ignores them: %s", ", ".join(wanted.ignored))
-        parts = self._split(self.channels(wanted.text, disentanglement, base.text))
-        with self._lock:
-            self._cache[key] = parts
-            while len(self._cache) > CACHED_DIRECTIONS:
-                self._cache.popitem(last=False)
-        return parts
+        threshold = self.best_disentanglement(wanted.text) if disentanglement is None else disentanglement
+
+        def make() -> tuple[Tensor, ...]:
+            if wanted.ignored:
+                _log.warning("The text model does not know these words and ignores them: %s", ", ".join(wanted.ignored))
+            return self._split(self.channels(wanted.text, threshold, base.text))
+
+        return self._directions.get((wanted.text, base.text, threshold), make)
 
     def channels(self, text: str, disentanglement: float, neutral: str) -> Tensor:
         """Choose channels and weigh them; texts must already be understood.

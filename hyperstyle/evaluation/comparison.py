@@ -24,10 +24,11 @@ from hyperstyle.evaluation.targets import FIRST_HELD_OUT_SEED, batches, held_out
 from hyperstyle.inversion import METHODS, Inverter
 from hyperstyle.latents import Inversion
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import TRAITS, sample_parameters, to_z
 from hyperstyle.synthetic.renderer import render
-from hyperstyle.traits import Z_END, Trait, column
+from hyperstyle.traits import Trait, column, range_shares
 
 Split = Literal["in-domain", "beyond"]
 
@@ -237,7 +238,7 @@ def read_error(pipeline: HyperStyle, seed: int, n: int = READ_FACES) -> dict[str
         parameters = sample_parameters(count, batch_seed)
         picture = render(parameters, pipeline.domain.resolution).to(pipeline.device)
         with torch.inference_mode():
-            found.append(reader(metrics.pool_to(picture, reader.config.input_size)).cpu())
+            found.append(reader(pool_to(picture, reader.config.input_size)).cpu())
         wanted.append(to_z(parameters))
     error = (torch.cat(found) - torch.cat(wanted)).abs().mean(0)
     traits = _edited_traits(pipeline)
@@ -358,10 +359,10 @@ def _curve(
         for face, inversion in zip(faces, inversions, strict=True):
             pictures = [pipeline.draw(inversion, {trait.name: strength}) for strength in (0.0, *strengths)]
             drawn = torch.cat(pictures).clamp(-1, 1)
-            read = reader(metrics.pool_to(drawn, reader.config.input_size)).cpu()
+            read = reader(pool_to(drawn, reader.config.input_size)).cpu()
             moved = read[1:] - read[:1]
             changes.append(moved[:, place] * trait.per_z)
-            others = moved.abs() / (2 * Z_END)
+            others = range_shares(moved.abs())
             others[:, place] = 0
             leaks.append(others.sum(1) / (others.shape[1] - 1))
             if known is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hyperstyle.errors import extra_missing
 from hyperstyle.evaluation.comparison import Comparison
+from hyperstyle.files.whole import whole
 
 SIZE_IN = (4.2, 3.4)  # of one panel, in inches
 LEGEND_IN = 1.5
@@ -89,4 +90,5 @@ def _canvas(panels: int):  # type: ignore[no-untyped-def]
 
 
 def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
-    figure.savefig(path, dpi=110)
+    with whole(path) as part:
+        figure.savefig(part, dpi=110, format="png")

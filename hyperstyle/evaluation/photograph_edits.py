@@ -22,7 +22,7 @@ from hyperstyle.images import to_photo
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import PARAMETERS
 from hyperstyle.training import photo_traits
-from hyperstyle.traits import Z_END, Trait, column
+from hyperstyle.traits import Trait, column, range_shares
 
 BY_LANDMARKS = ("yaw", "pitch", "smile", "mouth_open", "eyes_open", "brow_raise")
 """Traits that landmarks on a picture can tell, in the units of `photo_traits.TRAITS`."""
@@ -112,7 +112,7 @@ def _read(
     drawn = drawn.clamp(-1, 1)
     shares, reader = torch.zeros(0), pipeline.models.attributes
     if reader is not None and traits:
-        shares = reader(metrics.face_part(reader, drawn))[0].cpu() / (2 * Z_END)
+        shares = range_shares(reader(metrics.face_part(reader, drawn))[0].cpu())
     landmarks = landmark_reading(to_photo(drawn)) if by_landmarks else None
     return _Reading(known.closeness(place, drawn), shares, landmarks)
 

@@ -23,10 +23,11 @@ from hyperstyle.evaluation.tables import Interval, interval, show, table
 from hyperstyle.evaluation.targets import BATCH, FIRST_HELD_OUT_SEED, batches, held_out_targets
 from hyperstyle.images import to_photo
 from hyperstyle.latents import Inversion
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.synthetic.parameters import BY_NAME, PARAMETERS, sample_parameters, select, to_z
 from hyperstyle.synthetic.renderer import render
-from hyperstyle.traits import Z_END
+from hyperstyle.traits import range_shares
 
 EDIT_FACES = 40  # edits x faces x two inversions is most of the work
 TIMED_FACES = 15
@@ -110,7 +111,7 @@ def measure_generator(pipeline: HyperStyle, n: int, seed: int) -> dict[str, Inte
             picture = generator.render(generator.to_styles(w[:, None].expand(-1, generator.num_ws, -1))).clamp(-1, 1)
         rows["psnr"].append(metrics.psnr(truth, picture))
         rows["l2"].append(metrics.l2(truth, picture))
-        rows["psnr_half"].append(metrics.psnr(metrics.pool_to(truth, size // 2), metrics.pool_to(picture, size // 2)))
+        rows["psnr_half"].append(metrics.psnr(pool_to(truth, size // 2), pool_to(picture, size // 2)))
     return {name: interval(torch.cat(values)) for name, values in rows.items()}
 
 
@@ -143,7 +144,7 @@ def measure_edits(pipeline: HyperStyle, n: int, seed: int) -> list[dict[str, Any
         truth = BY_NAME[edit.name]
         column = PARAMETERS.index(truth)
         in_unit = truth.as_trait().per_z
-        leak = on_refined.mean(0).abs() / (2 * Z_END)
+        leak = range_shares(on_refined.mean(0).abs())
         leak[column] = 0
         worst = int(leak.argmax())
         rows.append(
@@ -262,9 +263,7 @@ def _moved(pipeline: HyperStyle, inversion: Inversion, name: str, strength: floa
     size = model.config.input_size
     with torch.inference_mode():
         before, after = pipeline.draw(inversion), pipeline.draw(inversion, {name: strength})
-        return (
-            model(metrics.pool_to(after.clamp(-1, 1), size)) - model(metrics.pool_to(before.clamp(-1, 1), size))
-        ).cpu()
+        return (model(pool_to(after.clamp(-1, 1), size)) - model(pool_to(before.clamp(-1, 1), size))).cpu()
 
 
 def _detector_text(results: Mapping[str, Any]) -> list[str]:

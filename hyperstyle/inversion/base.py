@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hyperstyle.domains import Domain
-from hyperstyle.errors import ShapeMismatch
 from hyperstyle.latents import Deltas, Inversion
 from hyperstyle.models.fast_networks import FastHypernetwork, FastWEncoder
 from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.resizing import check_picture, pool_down
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
 
@@ -109,35 +109,6 @@ def network_input(target: Tensor, domain: Domain) -> Tensor:
     """
     height, width = domain.input_hw
     if domain.input_filter == "area" or tuple(target.shape[2:]) == (height, width):
-        return pool_to(target, (height, width))
+        return pool_down(target, (height, width))
     check_picture(target, (height, width))
     return F.interpolate(target, (height, width), mode="bilinear", antialias=True)
-
-
-def pool_to(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Average a picture down to the size the networks read.
-
-    Args:
-        picture: (B, 3, H, W), of the same proportions, that size or larger.
-        size_hw: In px.
-
-    Returns:
-        (B, 3, *size_hw).
-
-    Raises:
-        ShapeMismatch: The picture has other proportions, is not RGB or smaller.
-    """
-    check_picture(picture, size_hw)
-    return picture if tuple(picture.shape[2:]) == size_hw else F.adaptive_avg_pool2d(picture, size_hw)
-
-
-def check_picture(picture: Tensor, size_hw: tuple[int, int]) -> None:
-    """Refuse what is not a batch of RGB pictures of given proportions and at least that size; raises as `pool_to`."""
-    height, width = size_hw
-    wrong = picture.ndim != 4 or picture.shape[1] != 3
-    if wrong or picture.shape[2] * width != picture.shape[3] * height or picture.shape[2] < height:
-        shape = "square" if height == width else f"{width}:{height}"
-        raise ShapeMismatch(
-            f"An inversion needs {shape} RGB pictures (B, 3, H, W) of {width} x {height} px or more, "
-            f"not {tuple(picture.shape)}."
-        )

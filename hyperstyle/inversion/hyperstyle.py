@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import Networks, OnStep, network_input, pool_to, visible
+from hyperstyle.inversion.base import Networks, OnStep, network_input, visible
 from hyperstyle.inversion.encoder_only import encode
 from hyperstyle.latents import Inversion, Styles
 from hyperstyle.models.fast_networks import FastHypernetwork
 from hyperstyle.models.fast_synthesis import FastSynthesis
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.resizing import pool_down
 from hyperstyle.models.stylegan2 import Generator
 
 
@@ -90,6 +91,6 @@ def refine(
         if on_step is not None:
             on_step(step, picture)
         if step < steps:
-            found = hypernetwork.codes(target, pool_to(picture, (target.shape[2], target.shape[3])))
+            found = hypernetwork.codes(target, pool_down(picture, (target.shape[2], target.shape[3])))
             codes = hypernetwork.add_codes(codes, found)
     return codes

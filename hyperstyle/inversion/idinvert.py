@@ -17,10 +17,11 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import ROUNDS, OnStep, check_picture, network_input, pool_to, round_at, visible
+from hyperstyle.inversion.base import ROUNDS, OnStep, network_input, round_at, visible
 from hyperstyle.inversion.losses import JudgedNetworks, perceptual_distance
 from hyperstyle.inversion.restyle import encode_rows, sees_its_result
 from hyperstyle.latents import Inversion
+from hyperstyle.models.resizing import check_picture, pool_down, pool_to
 from hyperstyle.models.style_encoders import StyleEncoder
 
 
@@ -67,7 +68,7 @@ class IDInvert:
         networks, c = self.networks, self.config
         generator, domain = networks.generator, networks.domain
         check_picture(target, domain.input_hw)
-        target = metrics.pool_to(target.to(generator.w_avg.device), domain.picture_hw)
+        target = pool_to(target.to(generator.w_avg.device), domain.picture_hw)
         small = network_input(target, domain)
         with torch.no_grad():
             start = encode_rows(generator, self.encoder, small, steps=1)
@@ -78,7 +79,7 @@ class IDInvert:
             number = round_at(step, c.steps)
             if on_step is not None and number is not None:
                 on_step(number, picture.detach())
-            again = self.encoder.w_avg + self.encoder(pool_to(picture, domain.input_hw))
+            again = self.encoder.w_avg + self.encoder(pool_down(picture, domain.input_hw))
             distance = c.perceptual * perceptual_distance(networks, target, picture)
             distance = distance + c.l2 * metrics.l2(target, picture)
             loss = (distance + c.domain * (w_plus - again).square().mean((1, 2))).sum()

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.errors import WeightsMissing
-from hyperstyle.inversion.base import PlainNetworks, pool_to
+from hyperstyle.inversion.base import PlainNetworks
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.lpips import LPIPS
+from hyperstyle.models.resizing import pool_down
 
 
 class JudgedNetworks(PlainNetworks, Protocol):
@@ -40,7 +41,7 @@ def perceptual_distance(networks: JudgedNetworks, target: Tensor, picture: Tenso
     """
     if networks.lpips is not None:
         size = networks.domain.input_hw
-        values: Tensor = networks.lpips(pool_to(target, size), pool_to(picture, size))
+        values: Tensor = networks.lpips(pool_down(target, size), pool_down(picture, size))
         return values
     if networks.attributes is None:
         name = networks.domain.name

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from hyperstyle import metrics
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import ROUNDS, OnStep, check_picture, round_at, visible
+from hyperstyle.inversion.base import ROUNDS, OnStep, round_at, visible
 from hyperstyle.inversion.losses import JudgedNetworks, perceptual_distance
 from hyperstyle.latents import Inversion
+from hyperstyle.models.resizing import check_picture, pool_to
 from hyperstyle.models.stylegan2 import Generator
 
 
@@ -96,7 +97,7 @@ class Optimisation:
         """Descend; gives (B, L, w_dim) on the generator's device. Raises as `Inverter.invert`."""
         generator, domain, c = self.networks.generator, self.networks.domain, self.config
         check_picture(target, domain.input_hw)
-        target = metrics.pool_to(target.to(generator.w_avg.device), domain.picture_hw)
+        target = pool_to(target.to(generator.w_avg.device), domain.picture_hw)
         random = torch.Generator().manual_seed(c.seed)
         spread = latent_deviation(generator, c.samples, random)
         rows = 1 if self.space == "w" else generator.num_ws

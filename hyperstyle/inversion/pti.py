@@ -25,6 +25,7 @@ from hyperstyle.inversion.optimisation import Optimisation, OptimisationConfig
 from hyperstyle.latents import Deltas, Inversion
 from hyperstyle.models.fast_networks import FastHypernetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.stylegan2 import repeat_w
 
 PIVOT_STEPS = 450  # as in the paper's released settings
@@ -97,7 +98,7 @@ class PTI:
         generator, domain = networks.generator, networks.domain
         pivot = self.pivot.invert(target)
         device = generator.w_avg.device
-        target = metrics.pool_to(target.to(device), domain.picture_hw)
+        target = pool_to(target.to(device), domain.picture_hw)
         base = inversion_deltas(networks.hypernetwork, pivot, device)
         w_plus = pivot.w_plus.to(device)
         styles = generator.to_styles(w_plus)

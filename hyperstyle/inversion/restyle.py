@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from hyperstyle.errors import UsageError
-from hyperstyle.inversion.base import OnStep, PlainNetworks, network_input, pool_to, visible
+from hyperstyle.inversion.base import OnStep, PlainNetworks, network_input, visible
 from hyperstyle.latents import Inversion
 from hyperstyle.models.fast_synthesis import FastSynthesis
+from hyperstyle.models.resizing import pool_down
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.models.stylegan2 import Generator
 
@@ -87,6 +88,6 @@ def encode_rows(
         if step < steps:
             seen = x
             if iterative and picture is not None:
-                seen = torch.cat((x, pool_to(picture, (x.shape[2], x.shape[3]))), dim=1)
+                seen = torch.cat((x, pool_down(picture, (x.shape[2], x.shape[3]))), dim=1)
             w_plus = w_plus + encoder(seen)
     return w_plus

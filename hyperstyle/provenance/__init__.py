@@ -14,9 +14,9 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hyperstyle import __version__
 from hyperstyle.errors import UsageError
 from hyperstyle.images import XMP_FORMATS, picture_format, save_picture
+from hyperstyle.version import VERSION
 
 Source = Literal["composite", "generated"]
 """Whether generated parts lie in a photo, or the whole picture was drawn by the generator."""
@@ -96,12 +96,12 @@ def check_signable(path: str | Path) -> None:
 
 def xmp_packet(source: Source) -> str:
     """The metadata itself: IPTC's digital source type and the program's name."""
-    return _PACKET.format(source_type=SOURCE_TYPES[source], tool=f"HyperStyle {__version__}")
+    return _PACKET.format(source_type=SOURCE_TYPES[source], tool=f"HyperStyle {VERSION}")
 
 
 def comment(source: Source) -> str:
     """The same in a sentence, for formats whose metadata hold text only, such as MP4 and GIF."""
-    return _COMMENT.format(version=__version__, source_type=SOURCE_TYPES[source])
+    return _COMMENT.format(version=VERSION, source_type=SOURCE_TYPES[source])
 
 
 def add_mark(picture: Image.Image) -> Image.Image:

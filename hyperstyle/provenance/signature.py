@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hyperstyle import __version__
 from hyperstyle.errors import ExtraMissing
+from hyperstyle.version import VERSION
 
 PACKAGES = "c2pa-python cryptography"
 ORGANISATION = "HyperStyle (self-signed)"
@@ -63,7 +63,7 @@ def sign(content: bytes, mime: str, source_type: str, credentials: Credentials) 
     """
     c2pa, _ = _packages()
     manifest = {
-        "claim_generator_info": [{"name": "HyperStyle", "version": __version__}],
+        "claim_generator_info": [{"name": "HyperStyle", "version": VERSION}],
         "format": mime,
         "assertions": [
             {

@@ -6,16 +6,14 @@ Masks are (B, N) in [0, 1] with edges one pixel wide, so that pictures are smoot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hyperstyle.synthetic import geometry
 from hyperstyle.synthetic.geometry import Column, Point
-
-if TYPE_CHECKING:
-    from hyperstyle.synthetic.renderer import Surfaces
+from hyperstyle.synthetic.surfaces import Surfaces
 
 # sRGB 0..255 from light to dark, chosen by eye so that every tone is a plausible skin under white light.
 _SKIN = ((251, 224, 206), (241, 199, 172), (222, 170, 134), (186, 130, 93), (140, 93, 65), (98, 64, 49))

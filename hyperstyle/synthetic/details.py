@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hyperstyle.synthetic import appearance, geometry
 from hyperstyle.synthetic.geometry import Column, Point
+from hyperstyle.synthetic.surfaces import Surfaces
 
 Details = dict[str, Tensor]
 """Detail name -> tensor with the batch first; see `sample_details`."""
@@ -86,8 +87,6 @@ def paint(
     Returns:
         (B, 3, N) linear light.
     """
-    from hyperstyle.synthetic.renderer import Surfaces
-
     d = {k: v[:, None] for k, v in details.items() if v.ndim == 1}
     s = Surfaces(p, Point(x, y, z))
     q = s.point

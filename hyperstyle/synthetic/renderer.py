@@ -14,29 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hyperstyle.synthetic import appearance, geometry
+from hyperstyle.synthetic import details as beyond
 from hyperstyle.synthetic.geometry import Column, Point
+from hyperstyle.synthetic.surfaces import Surfaces
 
 _NEAR, _FAR = 1.75, -1.9
 _STEPS = 22
-
-
-class Surfaces:
-    """Distances of all surfaces at one set of points, and their union."""
-
-    def __init__(self, p: Column, world: Point) -> None:
-        head_frame = geometry.rotate(p, world, inverse=True)
-        skin = geometry.head(p, head_frame)
-        self.point = head_frame
-        bristle = (0.07 * p["beard"] * geometry.beard_amount(p, head_frame)) + (
-            0.045 * p["moustache"] * geometry.moustache_amount(p, head_frame)
-        )
-        self.head = skin - bristle
-        self.neck = geometry.neck(p, world)
-        self.torso = geometry.torso(p, world)
-        self.hair = geometry.hair(p, head_frame)
-        self.skin = geometry.smooth_min(self.head, self.neck, 0.12)
-        self.body = geometry.smooth_min(self.skin, self.torso, 0.10)
-        self.union = torch.minimum(self.body, self.hair)
 
 
 def _distance(p: Column, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -163,8 +146,6 @@ def _draw(
     light, cover = shaded[:, :3], shaded[:, 3:]
     light = appearance.glasses(p, light, x, y, px)
     if details:
-        from hyperstyle.synthetic import details as beyond
-
         light = beyond.paint(p, details, light, x, y, z, px)
     picture = torch.cat([light.clamp(0, 1).pow(1 / 2.2), cover], 1).reshape(-1, 4, side, side)
     return F.avg_pool2d(picture, supersample) if supersample > 1 else picture

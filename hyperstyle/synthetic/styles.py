@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from hyperstyle.errors import UsageError, did_you_mean
 from hyperstyle.synthetic import appearance, geometry, renderer
 from hyperstyle.synthetic.geometry import Column, Point
+from hyperstyle.synthetic.surfaces import Surfaces
 
 _UNIT = 256
 """Lengths below are in pixels of a picture of this size."""
@@ -109,7 +110,7 @@ def look(parameters: Mapping[str, Tensor], size: int, compiled: bool = False) ->
 def _observe(p: Column, x: Tensor, y: Tensor, z: Tensor, nearest: Tensor, px: Tensor) -> Tensor:
     """The maps of a `Sight` from `normal` to `key`, in order: (B, 16, N)."""
     world = Point(x, y, z)
-    s = renderer.Surfaces(p, world)
+    s = Surfaces(p, world)
     normal, occlusion = renderer.orient(p, s, x, y, z)
     paint = appearance.surface_paint(_even(p), s.point, world, normal, s, px)
     own = appearance.surface_paint(p, s.point, world, normal, s, px)

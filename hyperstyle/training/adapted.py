@@ -11,10 +11,10 @@ from hyperstyle.inversion.hyperstyle import refine
 from hyperstyle.latents import Deltas, Styles
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.losses import pool_to
 
 
 @dataclass(frozen=True)

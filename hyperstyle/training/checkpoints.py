@@ -6,18 +6,24 @@ from pathlib import Path
 
 import torch
 
-from hyperstyle.errors import CannotWrite, WeightsCorrupt
+from hyperstyle.errors import WeightsCorrupt
+from hyperstyle.files.whole import make_folder, whole
 
 
 def save_checkpoint(path: Path, state: dict[str, object]) -> None:
-    """Write a checkpoint so that an interruption leaves the old one whole."""
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, part)
-        part.replace(path)
-    except OSError as error:
-        raise CannotWrite(f"The checkpoint {path} could not be written ({error.strerror}); free some space.") from error
+    """Write a checkpoint so that an interruption leaves the old one whole.
+
+    Raises:
+        CannotWrite: The folder is not writable, or the disk is full.
+    """
+    make_folder(path.parent)
+    with whole(path) as part, part.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # PyTorch's own sentence hides what the operating system said
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, object]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hyperstyle.files.whole import make_folder, whole
 from hyperstyle.synthetic.details import Details, sample_details
 from hyperstyle.synthetic.parameters import PARAMETERS, Parameters, mirror, resample, sample_parameters, select
 from hyperstyle.synthetic.renderer import render
@@ -83,11 +84,10 @@ def draw_shard(config: DataConfig, split: Split, index: int, folder: Path, on_pr
                 drawn = render(select(p, rows), config.size, details=extra, compiled=config.compiled)
             pictures[rows] = to_bytes(drawn).numpy()
             on_progress(rows.stop - rows.start)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
+    make_folder(folder)
     table = torch.stack([p[q.name] for q in PARAMETERS], 1).numpy()
-    np.savez(part, pictures=pictures, parameters=table)
-    part.replace(path)
+    with whole(path) as part, part.open("wb") as file:
+        np.savez(file, pictures=pictures, parameters=table)
     return path
 
 

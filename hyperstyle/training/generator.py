@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.synthetic.parameters import to_z
 from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.config import GeneratorTraining
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.losses import face_weight, identity_loss, perceptual_loss, pool_to, psnr
+from hyperstyle.training.losses import face_weight, identity_loss, perceptual_loss, psnr
 from hyperstyle.training.picture_discriminator import PictureGame
 
 

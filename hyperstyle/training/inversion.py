@@ -11,13 +11,14 @@ from torch.nn import functional as F
 from hyperstyle.inversion.hyperstyle import refine
 from hyperstyle.models.embedding import EmbeddingNetwork
 from hyperstyle.models.hypernetwork import Hypernetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.synthetic.parameters import PARAMETERS
 from hyperstyle.training.augment import photographic, textured
 from hyperstyle.training.config import EncoderTraining, HypernetworkTraining
 from hyperstyle.training.data import Pictures
-from hyperstyle.training.losses import judged_loss, pixel_loss, pool_to, psnr
+from hyperstyle.training.losses import judged_loss, pixel_loss, psnr
 from hyperstyle.training.perception import mixed_batch
 
 MOVED_PARAMETERS = 3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from hyperstyle import metrics
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 
 
 def face_weight(size: int, extra: float) -> Tensor:
@@ -16,15 +16,6 @@ def face_weight(size: int, extra: float) -> Tensor:
     y, x = torch.meshgrid(t, t, indexing="ij")
     # In the FFHQ frame the eyes lie at 0.48 of the height and the mouth at 0.75.
     return (1 + extra * torch.exp(-((((x - 0.5) / 0.27) ** 2 + ((y - 0.59) / 0.27) ** 2) ** 2)))[None, None]
-
-
-def pool_to(x: Tensor, size: int) -> Tensor:
-    """Average-pool pictures to `size`; smaller ones are enlarged."""
-    if x.shape[-1] == size:
-        return x
-    if x.shape[-1] < size:
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-    return F.adaptive_avg_pool2d(x, size)
 
 
 def perceptual_loss(network: EmbeddingNetwork, result: Tensor, target: Tensor, stages: int = 3) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hyperstyle.domains import DOMAIN_FILE
 from hyperstyle.errors import UsageError
+from hyperstyle.files.whole import write_text
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
@@ -34,7 +35,6 @@ from hyperstyle.training.pretrained import PhotographFeatures
 from hyperstyle.training.run import Run, start_from, write_sheet
 from hyperstyle.training.text_stages import measure_text, train_text
 from hyperstyle.training.widening import widen
-from hyperstyle.weights import load as build
 from hyperstyle.weights.files import load_weights
 
 TEACHER = "encoder.pt"
@@ -68,7 +68,7 @@ def stage_data(run: Run) -> None:
 def stage_attributes(run: Run) -> None:
     """Train the network that reads traits."""
     c = settings(run)
-    network = build.build_attributes(run.domain).to(run.device)
+    network = run.build("attributes").to(run.device)
     task = PhotoAttributesTask(network, _features(run, head=True), c.attributes, *run.photographs())
     run.train(task, run.loop(c.attributes_loop), "attributes")
 
@@ -76,7 +76,7 @@ def stage_attributes(run: Run) -> None:
 def stage_identity(run: Run) -> None:
     """Train the network that tells people apart, starting from the attribute network's trunk where there is one."""
     c = settings(run)
-    network = build.build_identity(run.domain).to(run.device)
+    network = run.build("identity").to(run.device)
     start_from(run, "attributes", network)
     task = PhotoIdentityTask(network, _features(run, head=True), c.identity, *run.photographs())
     run.train(task, run.loop(c.identity_loop), "identity")
@@ -93,13 +93,13 @@ def stage_generator(run: Run) -> None:
     """
     c = settings(run)
     train, held_out = run.photographs()
-    generator = build.build_generator(run.domain).to(run.device)
+    generator = run.build("generator").to(run.device)
     further = _trained_before(run)
     encoder: WEncoder | PretrainedEncoder
     if further:
         tensors, _ = load_weights(run.domain.path("generator"))
         generator.load_state_dict(tensors)
-        encoder = run.load("w_encoder", build.build_w_encoder(run.domain)).requires_grad_(True).train()
+        encoder = run.load("w_encoder").requires_grad_(True).train()
     else:
         _begin_as_portraits(run, generator)
         encoder = PretrainedEncoder(generator.config.w_dim).to(run.device)
@@ -123,8 +123,8 @@ def stage_generator(run: Run) -> None:
 def stage_encoder(run: Run) -> None:
     """Train the W encoder, starting from earlier weights of it or from the attribute network's trunk."""
     c = settings(run)
-    generator = run.load("generator", build.build_generator(run.domain))
-    encoder = build.build_w_encoder(run.domain).to(run.device)
+    generator = run.load("generator")
+    encoder = run.build("w_encoder").to(run.device)
     if not run.start("w_encoder", encoder).from_weights:
         start_from(run, "attributes", encoder)
     task = PhotoEncoderTask(
@@ -136,16 +136,16 @@ def stage_encoder(run: Run) -> None:
 def stage_hypernetwork(run: Run) -> None:
     """Train the hypernetwork; one that is trained further gets the last phase only, at half the rate."""
     c = settings(run)
-    network = build.build_hypernetwork(run.domain).to(run.device)
+    network = run.build("hypernetwork").to(run.device)
     config, loop = c.hypernetwork, run.loop(c.hypernetwork_loop)
     if run.start("hypernetwork", network).from_weights:
         config = replace(config, phases=config.phases[-1:])
         loop = replace(loop, learning_rate=loop.learning_rate / 2)
     task = PhotoHypernetworkTask(
         network,
-        run.load("generator", build.build_generator(run.domain)),
-        run.load("w_encoder", build.build_w_encoder(run.domain)),
-        run.load("attributes", build.build_attributes(run.domain)),
+        run.load("generator"),
+        run.load("w_encoder"),
+        run.load("attributes"),
         _loss(run),
         config,
         *run.photographs(),
@@ -155,7 +155,7 @@ def stage_hypernetwork(run: Run) -> None:
 
 def stage_clip(run: Run) -> None:
     """Train the small CLIP on photographs, as they are and redrawn, with captions made of their labels."""
-    generator = run.load("generator", build.build_generator(run.domain))
+    generator = run.load("generator")
     train_text(run, partial(train_photo_clip, _world(run), generator=generator))
 
 
@@ -163,9 +163,9 @@ def stage_directions(run: Run) -> None:
     """Fit the InterFaceGAN directions, measure them on people who were kept back, and leave out what does not work."""
     train, held_out = run.photographs()
     rows = fit_photo_directions(
-        run.load("generator", build.build_generator(run.domain)),
-        run.load("w_encoder", build.build_w_encoder(run.domain)),
-        run.load("attributes", build.build_attributes(run.domain)),
+        run.load("generator"),
+        run.load("w_encoder"),
+        run.load("attributes"),
         train,
         held_out,
         run.domain.directions,
@@ -173,7 +173,7 @@ def stage_directions(run: Run) -> None:
         domain=run.domain.name,
         input_size=run.sizes.attributes.input_size,
         encoder_size=run.sizes.input_size,
-        identity=run.load("identity", build.build_identity(run.domain)),
+        identity=run.load("identity"),
         on_progress=lambda done, total, what: run.report(done / total, what),
     )
     run.report(1.0, f"{len(rows)} directions in {run.domain.directions}")
@@ -185,9 +185,7 @@ def stage_relevance(run: Run) -> None:
 
 
 def _world(run: Run) -> PhotoWorld:
-    return PhotoWorld(
-        run.load("w_encoder", build.build_w_encoder(run.domain)), *run.photographs(), run.sizes.input_size
-    )
+    return PhotoWorld(run.load("w_encoder"), *run.photographs(), run.sizes.input_size)
 
 
 def _note_levels(run: Run, metrics: Mapping[str, float]) -> None:
@@ -195,7 +193,7 @@ def _note_levels(run: Run, metrics: Mapping[str, float]) -> None:
     levels = [metrics[name] for name in LEVELS if name in metrics]
     path = run.folder / DOMAIN_FILE
     record = json.loads(path.read_text()) | {"likeness_levels": levels if len(levels) == len(LEVELS) else []}
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 @torch.no_grad()
@@ -213,7 +211,7 @@ def _features(run: Run, head: bool = False) -> PhotographFeatures:
 
 
 def _loss(run: Run) -> PhotoLoss:
-    identity = run.load("identity", build.build_identity(run.domain))
+    identity = run.load("identity")
     return PhotoLoss(_features(run), identity, settings(run).losses)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hyperstyle.errors import HyperStyleError, UsageError, WeightsMissing
+from hyperstyle.files.whole import make_folder, whole
 from hyperstyle.images import open_photo
 from hyperstyle.training.photo_traits import TRAITS, colour_traits, landmark_traits, trait_table
 from hyperstyle.traits import column
@@ -121,34 +123,34 @@ def prepare(
     Raises:
         UsageError: No picture can be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{PICTURES}.part"
+    make_folder(folder)
     kept: list[dict[str, str]] = []
     refused: list[dict[str, str]] = []
     points: list[NDArray[np.float32]] = []
     shape = (len(rows), 3, config.size, config.size)
-    pictures = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-    for done, row in enumerate(rows):
-        try:
-            picture, landmarks, measured = align_photograph(photos / row["file"], config.size)
-        except HyperStyleError as error:
-            refused.append({"file": row["file"], "person": row["person"], "reason": str(error)})
-        else:
-            pictures[len(kept)] = picture
-            points.append(landmarks)
-            kept.append(row | measured)
-        if done % 20 == 0:
-            report(done / len(rows), f"{len(kept)} of {len(rows)} photographs aligned, {len(refused)} refused")
-    _write_csv(folder / REFUSED, refused, ("file", "person", "reason"))
-    if not kept:
-        part.unlink()
-        raise UsageError(f"None of the {len(rows)} photographs can be used; {folder / REFUSED} says why.")
-    pictures.flush()
-    del pictures
-    with open(folder / PICTURES, "wb") as file:
-        np.lib.format.write_array(file, np.lib.format.open_memmap(part, mode="r")[: len(kept)])
-    part.unlink()
-    np.save(folder / LANDMARKS, np.stack(points))
+    # As many as there are rows fit in; which of them can be used is known at the end.
+    with tempfile.TemporaryDirectory(prefix=".aligning-", dir=folder) as scratch:
+        aligned = Path(scratch) / PICTURES
+        pictures = np.lib.format.open_memmap(aligned, mode="w+", dtype=np.uint8, shape=shape)
+        for done, row in enumerate(rows):
+            try:
+                picture, landmarks, measured = align_photograph(photos / row["file"], config.size)
+            except HyperStyleError as error:
+                refused.append({"file": row["file"], "person": row["person"], "reason": str(error)})
+            else:
+                pictures[len(kept)] = picture
+                points.append(landmarks)
+                kept.append(row | measured)
+            if done % 20 == 0:
+                report(done / len(rows), f"{len(kept)} of {len(rows)} photographs aligned, {len(refused)} refused")
+        _write_csv(folder / REFUSED, refused, ("file", "person", "reason"))
+        if not kept:
+            raise UsageError(f"None of the {len(rows)} photographs can be used; {folder / REFUSED} says why.")
+        with whole(folder / PICTURES) as part, part.open("wb") as file:
+            np.lib.format.write_array(file, pictures[: len(kept)])
+        del pictures
+    with whole(folder / LANDMARKS) as part, part.open("wb") as file:
+        np.save(file, np.stack(points))
     _write_csv(folder / TABLE, kept, tuple(kept[0]))
     report(1.0, f"{len(kept)} photographs ready, {len(refused)} refused")
     return len(kept), len(refused)
@@ -186,12 +188,10 @@ def align_photograph(path: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, str]], names: Sequence[str]) -> None:
-    part = path.with_suffix(".part.csv")
-    with open(part, "w", encoding="utf-8", newline="") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    part.replace(path)
 
 
 @dataclass(eq=False)

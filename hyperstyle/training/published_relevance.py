@@ -17,8 +17,7 @@ from hyperstyle.errors import UsageError, WeightsMissing
 from hyperstyle.published import prepare
 from hyperstyle.training.directions import map_all
 from hyperstyle.training.relevance import Progress, RelevanceConfig, measure_relevance
-from hyperstyle.weights.files import load_weights, strict_load
-from hyperstyle.weights.load import build_generator
+from hyperstyle.weights.load import loader
 
 # CLIP looks at 224 px, so finer layers could not be told apart by it. StyleCLIP samples latents truncated like this.
 CONFIG = RelevanceConfig(max_resolution=256, picture_px=256, truncation_psi=0.7)
@@ -59,9 +58,7 @@ def measure_published(
             f"run `python -m hyperstyle download {domain.name} --text` first."
         )
     place = resolve_device(device)
-    generator = build_generator(domain)
-    strict_load(generator, load_weights(domain.path("generator"))[0], domain.path("generator"))
-    generator.to(place).eval().requires_grad_(False)
+    generator = loader(domain, place)("generator")
     model = load_pretrained_text(path, place)
     config = replace(config, picture_px=min(config.picture_px or domain.resolution, domain.resolution))
     z = torch.randn(config.n_statistics, generator.config.z_dim, generator=torch.Generator().manual_seed(config.seed))

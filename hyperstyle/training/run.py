@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from hyperstyle.device import describe_machine
 from hyperstyle.domains import STYLES_FOLDER, Domain, read_domain
 from hyperstyle.errors import WeightsMissing
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.images import save_picture, to_photo
+from hyperstyle.training import stage_names
 from hyperstyle.training.config import DomainSizes
 from hyperstyle.training.data import HELD_OUT_SEED, Pictures, Split, draw_shard
 from hyperstyle.training.growing import grow, train_only
@@ -25,16 +28,17 @@ from hyperstyle.training.loop import Network, Report, Task, fit
 from hyperstyle.training.photographs import Photographs, people_range
 from hyperstyle.training.schedule import LoopConfig, scheduled
 from hyperstyle.weights.files import load_weights, save_weights, strict_load
+from hyperstyle.weights.load import Networks, builder
 
 STARTED_FROM_WEIGHTS = "started_from_weights.json"
 STEM = "input_layer.0.weight"  # a trunk's only weight whose shape depends on the number of pictures it reads
 STAGE_OF = {
-    "attributes": "attributes",
-    "identity": "identity",
-    "generator": "generator",
-    "w_encoder": "encoder",
-    "hypernetwork": "hypernetwork",
-    "text": "clip",
+    "attributes": stage_names.ATTRIBUTES,
+    "identity": stage_names.IDENTITY,
+    "generator": stage_names.GENERATOR,
+    "w_encoder": stage_names.ENCODER,
+    "hypernetwork": stage_names.HYPERNETWORK,
+    "text": stage_names.CLIP,
 }
 """The stage that makes each part."""
 
@@ -145,14 +149,25 @@ class Run:
         folder = self.folder / "data"
         return Photographs.read(folder, lambda person: not held_out(person)), Photographs.read(folder, held_out)
 
-    def load(self, part: str, network: Network) -> Network:
-        """Fill a network with what an earlier stage made, fixed and in evaluation mode."""
+    @property
+    def build(self) -> Networks:
+        """Builds a network with random weights by the name of its part."""
+        return builder(self.domain)
+
+    @property
+    def load(self) -> Networks:
+        """Gives the network that an earlier stage made by the name of its part, fixed and in evaluation mode."""
+        return self._load
+
+    def _load(self, part: str) -> Any:
+        build: Any = self.build
         path = self.domain.path(part)
         if not path.exists():
             raise WeightsMissing(
                 f"{path.name} is not there yet; run `train {STAGE_OF[part]}` into the same folder first."
             )
         tensors, _ = load_weights(path)
+        network = build(part)
         strict_load(network, tensors, path)
         return network.to(self.device).eval().requires_grad_(False)
 
@@ -169,8 +184,8 @@ class Run:
             return Start(False, ())
         if not (stage / "checkpoint.pt").exists() and path.exists():
             tensors, _ = load_weights(path)
-            stage.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps(grow(network, tensors, path)) + "\n")
+            make_folder(stage)
+            write_text(note, json.dumps(grow(network, tensors, path)) + "\n")
         if not note.exists():
             return Start(False, ())
         new = tuple(json.loads(note.read_text()))
@@ -195,7 +210,7 @@ class Run:
     def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write a part's weights with a card in the header and beside the file."""
         path = self.domain.path(part)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         header = {"card": json.dumps(self.card(part, facts)), "domain": self.domain.name}
         save_weights(path, {k: v.cpu() for k, v in tensors.items()}, header)
 
@@ -209,7 +224,7 @@ class Run:
             "licence": "MIT",
             "made": time.strftime("%Y-%m-%d"),
         }
-        self.domain.path(part).with_suffix(".card.json").write_text(json.dumps(card, indent=1) + "\n")
+        write_text(self.domain.path(part).with_suffix(".card.json"), json.dumps(card, indent=1) + "\n")
         return card
 
 
@@ -236,7 +251,7 @@ def write_sheet(pictures: Tensor, path: Path, columns: int = 8) -> None:
     rows = pictures.shape[0] // columns
     height, width = pictures.shape[2:]
     grid = pictures[: rows * columns].reshape(rows, columns, 3, height, width).permute(2, 0, 3, 1, 4)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     save_picture(to_photo(grid.reshape(3, rows * height, columns * width)), path)
 
 

@@ -21,9 +21,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, DOMAIN_FILE, STYLES_FOLDER, Domain, get_domain
 from hyperstyle.errors import UnknownDomain, UsageError, did_you_mean
+from hyperstyle.files.whole import make_folder, write_text
 from hyperstyle.models.config import plain_config
 from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.synthetic.styles import STYLES
+from hyperstyle.training import stage_names
 from hyperstyle.training.adapted import Adapted
 from hyperstyle.training.clip import train_clip
 from hyperstyle.training.config import (
@@ -59,7 +61,7 @@ def stage_attributes(run: Run) -> None:
     """Train the attribute network."""
     c = run.sizes.attributes_training
     c = replace(c, loop=run.loop(c.loop))
-    network = build.build_attributes(run.domain).to(run.device)
+    network = run.build("attributes").to(run.device)
     task = AttributesTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("in_domain"))
     run.train(task, c.loop, "attributes")
 
@@ -68,7 +70,7 @@ def stage_identity(run: Run) -> None:
     """Train the identity network, starting from the attribute network's trunk where there is one."""
     c = run.sizes.identity_training
     c = replace(c, loop=run.loop(c.loop))
-    network = build.build_identity(run.domain).to(run.device)
+    network = run.build("identity").to(run.device)
     start_from(run, "attributes", network)
     task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
     run.train(task, c.loop, "identity")
@@ -78,7 +80,7 @@ def stage_judge(run: Run) -> None:
     """Train the comparison's identity network, from nothing: it shares no weights with any other network."""
     c = run.sizes.judge_training
     c = replace(c, loop=run.loop(replace(c.loop, seed=c.loop.seed + JUDGE_SEED)))
-    network = build.build_judge(run.domain).to(run.device)
+    network = run.build("judge").to(run.device)
     task = IdentityTask(network, c, run.pictures("in_domain"), run.pictures("beyond"), run.held_out("beyond"))
     run.train(task, c.loop, "judge")
 
@@ -91,7 +93,7 @@ def stage_generator(run: Run) -> None:
     """
     c = run.sizes.generator_training
     c = replace(c, loop=run.loop(c.loop))
-    generator = build.build_generator(run.domain).to(run.device)
+    generator = run.build("generator").to(run.device)
     start = run.start("generator", generator)
     adapted = _adapted(run) if start.from_weights else None
     if start.new:
@@ -103,7 +105,7 @@ def stage_generator(run: Run) -> None:
         c = c.further()
     attributes = None
     if run.domain.path("attributes").exists():
-        attributes = run.load("attributes", build.build_attributes(run.domain))
+        attributes = run.load("attributes")
     task = GeneratorTask(generator, attributes, c, run.pictures("in_domain"), run.held_out("in_domain"), adapted)
     # A mapping network that stays keeps the mean latent that encoders were trained with.
     run.train(task, c.loop, "generator", finish=None if start.from_weights else lambda g: set_average(g, c.loop.seed))
@@ -119,9 +121,9 @@ def _adapted(run: Run) -> Adapted | None:
     if not all(run.domain.path(part).exists() for part in ("w_encoder", "hypernetwork", "identity")):
         return None
     return Adapted(
-        run.load("w_encoder", build.build_w_encoder(run.domain)),
-        run.load("hypernetwork", build.build_hypernetwork(run.domain)),
-        run.load("identity", build.build_identity(run.domain)),
+        run.load("w_encoder"),
+        run.load("hypernetwork"),
+        run.load("identity"),
         run.sizes.hypernetwork_training.passes,
         run.pictures("beyond"),
     )
@@ -131,10 +133,10 @@ def stage_style(run: Run) -> None:
     """Train a copy of the generator to draw in another style; it keeps the mapping network, and with it all latents."""
     c = run.sizes.style_training
     c = replace(c, loop=run.loop(c.loop))
-    generator = run.load("generator", build.build_generator(run.domain))
+    generator = run.load("generator")
     attributes = None
     if run.domain.path("attributes").exists():
-        attributes = run.load("attributes", build.build_attributes(run.domain))
+        attributes = run.load("attributes")
     task = StyleTask(generator, attributes, c, *run.stylised())
     run.train(task, c.loop, f"{STYLES_FOLDER}/{run.style}")
 
@@ -143,8 +145,8 @@ def stage_encoder(run: Run) -> None:
     """Train the W encoder, starting from the attribute network's trunk where there is one."""
     c = run.sizes.encoder_training
     c = replace(c, loop=run.loop(c.loop))
-    generator = run.load("generator", build.build_generator(run.domain))
-    encoder = build.build_w_encoder(run.domain).to(run.device)
+    generator = run.load("generator")
+    encoder = run.build("w_encoder").to(run.device)
     start_from(run, "attributes", encoder)
     task = EncoderTask(
         encoder,
@@ -162,7 +164,7 @@ def stage_hypernetwork(run: Run) -> None:
     """Train the hypernetwork; one that is trained further gets the last phase only, at a quarter of the rate."""
     c = run.sizes.hypernetwork_training
     c = replace(c, loop=run.loop(c.loop))
-    network = build.build_hypernetwork(run.domain).to(run.device)
+    network = run.build("hypernetwork").to(run.device)
     if run.start("hypernetwork", network).from_weights:
         c = replace(c, phases=c.phases[-1:], loop=replace(c.loop, learning_rate=c.loop.learning_rate / 4))
     _train_hypernetwork(run, network, c, "hypernetwork")
@@ -177,10 +179,10 @@ def _stage_ablation(name: str, run: Run) -> None:
 def _train_hypernetwork(run: Run, network: Hypernetwork, c: HypernetworkTraining, part: str) -> None:
     task = HypernetworkTask(
         network.to(run.device),
-        run.load("generator", build.build_generator(run.domain)),
-        run.load("w_encoder", build.build_w_encoder(run.domain)),
-        run.load("identity", build.build_identity(run.domain)),
-        run.load("attributes", build.build_attributes(run.domain)),
+        run.load("generator"),
+        run.load("w_encoder"),
+        run.load("identity"),
+        run.load("attributes"),
         c,
         run.pictures("in_domain"),
         run.pictures("beyond"),
@@ -209,9 +211,9 @@ def _stage_baseline(name: str, run: Run) -> None:
         )
     task = StyleEncoderTask(
         encoder,
-        run.load("generator", build.build_generator(run.domain)),
-        run.load("identity", build.build_identity(run.domain)),
-        run.load("attributes", build.build_attributes(run.domain)),
+        run.load("generator"),
+        run.load("identity"),
+        run.load("attributes"),
         c,
         run.pictures("in_domain"),
         run.pictures("beyond"),
@@ -231,13 +233,13 @@ def stage_directions(run: Run) -> None:
     from hyperstyle.training.directions import fit_directions
 
     rows = fit_directions(
-        run.load("generator", build.build_generator(run.domain)),
-        run.load("attributes", build.build_attributes(run.domain)),
+        run.load("generator"),
+        run.load("attributes"),
         run.domain.directions,
         replace(run.sizes.directions_training, seed=run.seed),
         domain=run.domain.name,
         input_size=run.sizes.input_size,
-        identity=run.load("identity", build.build_identity(run.domain)),
+        identity=run.load("identity"),
         on_progress=lambda done, total, what: run.report(done / total, what),
     )
     run.report(1.0, f"{len(rows)} directions in {run.domain.directions}")
@@ -248,23 +250,20 @@ def stage_relevance(run: Run) -> None:
     measure_text(run, DRAWN)
 
 
-BASELINES = tuple(PORTRAITS.baselines)
-ABLATIONS = tuple(PORTRAITS.ablations)
-
 STAGES: Mapping[str, Callable[[Run], None]] = {
-    "data": draw_pictures,
-    "attributes": stage_attributes,
-    "identity": stage_identity,
-    "generator": stage_generator,
-    "encoder": stage_encoder,
-    "hypernetwork": stage_hypernetwork,
-    "clip": stage_clip,
-    "directions": stage_directions,
-    "relevance": stage_relevance,
-    "judge": stage_judge,
-    **{name: partial(_stage_baseline, name) for name in BASELINES},
-    **{name: partial(_stage_ablation, name) for name in ABLATIONS},
-    "style": stage_style,
+    stage_names.DATA: draw_pictures,
+    stage_names.ATTRIBUTES: stage_attributes,
+    stage_names.IDENTITY: stage_identity,
+    stage_names.GENERATOR: stage_generator,
+    stage_names.ENCODER: stage_encoder,
+    stage_names.HYPERNETWORK: stage_hypernetwork,
+    stage_names.CLIP: stage_clip,
+    stage_names.DIRECTIONS: stage_directions,
+    stage_names.RELEVANCE: stage_relevance,
+    stage_names.JUDGE: stage_judge,
+    **{name: partial(_stage_baseline, name) for name in stage_names.BASELINES},
+    stage_names.STYLE: stage_style,
+    **{name: partial(_stage_ablation, name) for name in stage_names.ABLATIONS},
 }
 
 
@@ -320,12 +319,12 @@ def run_stage(
     table = STAGES if sizes.photographs is None else PHOTO_STAGES
     if stage not in table:
         raise UsageError(f"The domain '{domain}' has no stage '{stage}'; {did_you_mean(stage, table)}")
-    if source is not None and (stage != "data" or sizes.photographs is None):
+    if source is not None and (stage != stage_names.DATA or sizes.photographs is None):
         raise UsageError("--photos, --table and --labels are for the stage 'data' of a domain of photographs.")
     if smoke:
         sizes = SMOKE if sizes.photographs is None else PHOTOS_SMOKE
     folder = out or Path("runs") / ("smoke" if smoke else domain)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if not (folder / DOMAIN_FILE).exists():
         write_domain(folder, domain if not smoke else "smoke", sizes)
     set_threads()
@@ -345,7 +344,7 @@ def check_style(stage: str, name: str | None) -> None:
     Raises:
         UsageError: One of these.
     """
-    if stage != "style":
+    if stage != stage_names.STYLE:
         if name is not None:
             raise UsageError(f"The stage '{stage}' takes no --name; it is for `train style`.")
     elif name is None:
@@ -360,7 +359,7 @@ def _run_published(
     """The one stage that can be run on downloaded weights."""
     from hyperstyle.training.published_relevance import CONFIG, measure_published
 
-    if stage != "relevance":
+    if stage != stage_names.RELEVANCE:
         raise UsageError(
             f"The weights of '{domain.name}' are published ones; only the stage 'relevance' can be run on them, "
             f"not '{stage}'."
@@ -419,4 +418,4 @@ def write_domain(folder: Path, name: str, sizes: DomainSizes) -> None:
         "baselines": {name: plain_config(row.sizes) for name, row in sizes.baselines.items()},
         "ablations": {name: plain_config(row) for name, row in sizes.ablations.items()},
     }
-    (folder / DOMAIN_FILE).write_text(json.dumps(record, indent=1) + "\n")
+    write_text(folder / DOMAIN_FILE, json.dumps(record, indent=1) + "\n")

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from hyperstyle.inversion.restyle import encode_rows
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.synthetic.parameters import sample_parameters, to_z
@@ -23,7 +24,7 @@ from hyperstyle.training.config import StyleEncoderTraining
 from hyperstyle.training.data import Pictures
 from hyperstyle.training.generator import phase_at
 from hyperstyle.training.latent_discriminator import LatentGame
-from hyperstyle.training.losses import judged_loss, pixel_loss, pool_to
+from hyperstyle.training.losses import judged_loss, pixel_loss
 from hyperstyle.training.perception import mixed_batch
 
 SPREAD_SAMPLES = 2000

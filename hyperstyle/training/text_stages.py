@@ -11,7 +11,6 @@ from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
 from hyperstyle.training.relevance import measure_relevance, try_prompts
 from hyperstyle.training.run import Run
 from hyperstyle.training.text_world import TextWorld
-from hyperstyle.weights import load as build
 
 
 def train_text(run: Run, train: Callable[..., TextModel]) -> None:
@@ -50,8 +49,8 @@ def measure_text(run: Run, world: TextWorld) -> None:
     if not path.exists():
         raise WeightsMissing(f"{path.name} is not there yet; run `train clip` into the same folder first.")
     model = load_text_model(path, run.device)
-    generator = run.load("generator", build.build_generator(run.domain))
-    attributes = run.load("attributes", build.build_attributes(run.domain))
+    generator = run.load("generator")
+    attributes = run.load("attributes")
 
     def progress(done: int, total: int, what: str) -> None:
         run.report(done / total, what)

@@ -26,9 +26,10 @@ from typing import Literal
 import httpx
 from filelock import FileLock, Timeout
 
-from hyperstyle import __version__
 from hyperstyle.domains import cache_folder
 from hyperstyle.errors import CannotWrite, ChecksumMismatch, DownloadFailed, WeightsMissing
+from hyperstyle.files.whole import writing
+from hyperstyle.version import VERSION
 from hyperstyle.weights.registry import Extra, Mirror, WeightsFile, WeightsSet
 
 logger = logging.getLogger(__name__)
@@ -242,7 +243,7 @@ def fetch(
         return found
     if offline:
         raise _switched_off([row], folder)
-    with _writing(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _only_one(folder / f".{row.name}.lock", row):
             # Another process may have fetched it while this one waited.
@@ -309,7 +310,7 @@ class _Download:
                     follow_redirects=True,
                     max_redirects=8,
                     timeout=httpx.Timeout(self.patience.read_s, connect=self.patience.connect_s),
-                    headers={"User-Agent": f"hyperstyle/{__version__}"},
+                    headers={"User-Agent": f"hyperstyle/{VERSION}"},
                 ) as client:
                     return source, self._stream(client, source, part)
             except _TryAgain as trouble:
@@ -635,17 +636,6 @@ def _need_space(folder: Path, size: int) -> None:
             f"{size_text(size)} are still to be downloaded into {folder}, but only {size_text(free)} are free there; "
             f"free some space or choose another folder with --to."
         )
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says about writing into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise CannotWrite(
-            f"Could not write into {folder}: {error.strerror or error}; free some space or choose another folder."
-        ) from error
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import torch
 from torch import nn
@@ -48,35 +48,35 @@ class DomainModels:
     lpips: LPIPS | None = None
 
 
-def build_generator(domain: Domain) -> Generator:
-    """Build the domain's generator with random weights."""
-    return Generator(GeneratorConfig.from_dict(domain.generator))
+class Networks(Protocol):
+    """Gives a domain's network by the name of its part."""
+
+    @overload
+    def __call__(self, part: Literal["generator"]) -> Generator: ...
+    @overload
+    def __call__(self, part: Literal["w_encoder"]) -> WEncoder: ...
+    @overload
+    def __call__(self, part: Literal["hypernetwork"]) -> Hypernetwork: ...
+    @overload
+    def __call__(self, part: Literal["identity", "attributes", "judge"]) -> EmbeddingNetwork: ...
+    @overload
+    def __call__(self, part: Literal["lpips"]) -> LPIPS: ...
 
 
-def build_w_encoder(domain: Domain) -> WEncoder:
-    """Build the domain's W encoder with random weights."""
-    return WEncoder(build_config(WEncoderConfig, domain.w_encoder, "W encoder"))
+def builder(domain: Domain) -> Networks:
+    """What builds a domain's networks with random weights.
+
+    It raises `ShapeMismatch` where the sizes in the domain's row do not fit together.
+    """
+    return lambda part: _BUILD[part](domain)
 
 
-def build_hypernetwork(domain: Domain) -> Hypernetwork:
-    """Build the domain's hypernetwork with random weights."""
-    config = build_config(HypernetworkConfig, domain.hypernetwork, "hypernetwork")
-    return Hypernetwork(config, GeneratorConfig.from_dict(domain.generator))
+def loader(domain: Domain, device: torch.device) -> Networks:
+    """What loads a domain's networks: in evaluation mode, without gradients.
 
-
-def build_identity(domain: Domain) -> EmbeddingNetwork:
-    """Build the domain's identity network with random weights."""
-    return EmbeddingNetwork(build_config(EmbeddingConfig, domain.identity, "identity network"))
-
-
-def build_attributes(domain: Domain) -> EmbeddingNetwork:
-    """Build the domain's attribute network with random weights."""
-    return EmbeddingNetwork(build_config(EmbeddingConfig, domain.attributes, "attribute network"))
-
-
-def build_judge(domain: Domain) -> EmbeddingNetwork:
-    """Build the domain's second identity network with random weights."""
-    return EmbeddingNetwork(build_config(EmbeddingConfig, domain.judge, "judge"))
+    It raises what `load_network` and `builder` raise.
+    """
+    return lambda part: load_network(lambda: _BUILD[part](domain), domain.path(part), device)
 
 
 def build_baseline(domain: Domain, name: str) -> StyleEncoder:
@@ -86,8 +86,26 @@ def build_baseline(domain: Domain, name: str) -> StyleEncoder:
 
 def build_ablation(domain: Domain, name: str) -> Hypernetwork:
     """Build one of the domain's hypernetworks of the ablation with random weights."""
-    config = build_config(HypernetworkConfig, domain.ablations[name], f"hypernetwork '{name}'")
-    return Hypernetwork(config, GeneratorConfig.from_dict(domain.generator))
+    return _hypernetwork(domain, domain.ablations[name], f"hypernetwork '{name}'")
+
+
+def _hypernetwork(domain: Domain, sizes: Mapping[str, Any], name: str) -> Hypernetwork:
+    return Hypernetwork(build_config(HypernetworkConfig, sizes, name), GeneratorConfig.from_dict(domain.generator))
+
+
+def _embedding(sizes: Mapping[str, Any], name: str) -> EmbeddingNetwork:
+    return EmbeddingNetwork(build_config(EmbeddingConfig, sizes, name))
+
+
+_BUILD: Mapping[str, Callable[[Domain], Any]] = {
+    "generator": lambda domain: Generator(GeneratorConfig.from_dict(domain.generator)),
+    "w_encoder": lambda domain: WEncoder(build_config(WEncoderConfig, domain.w_encoder, "W encoder")),
+    "hypernetwork": lambda domain: _hypernetwork(domain, domain.hypernetwork, "hypernetwork"),
+    "identity": lambda domain: _embedding(domain.identity, "identity network"),
+    "attributes": lambda domain: _embedding(domain.attributes, "attribute network"),
+    "judge": lambda domain: _embedding(domain.judge, "judge"),
+    "lpips": lambda _: LPIPS(),
+}
 
 
 def load_network(build: Callable[[], Network], path: Path, device: torch.device) -> Network:
@@ -129,20 +147,19 @@ def load_models(domain: Domain, device: torch.device) -> DomainModels:
             f"{domain.name}`, or name a folder that holds the published files with --weights FOLDER."
         )
 
-    def ready(build: Callable[[Domain], Network], part: str) -> Network:
-        return load_network(lambda: build(domain), domain.path(part), device)
+    def if_there(part: Literal["identity", "attributes"], sizes: Mapping[str, Any]) -> EmbeddingNetwork | None:
+        return load(part) if sizes and is_there(part) else None
 
-    def if_there(build: Callable[[Domain], Network], part: str, wanted: bool) -> Network | None:
-        if not wanted or (part in domain.optional and not domain.path(part).exists()):
-            return None
-        return ready(build, part)
+    def is_there(part: str) -> bool:
+        return part not in domain.optional or domain.path(part).exists()
 
+    load = loader(domain, device)
     return DomainModels(
         domain=domain,
-        generator=ready(build_generator, "generator"),
-        w_encoder=ready(build_w_encoder, "w_encoder"),
-        hypernetwork=ready(build_hypernetwork, "hypernetwork"),
-        identity=if_there(build_identity, "identity", bool(domain.identity)),
-        attributes=if_there(build_attributes, "attributes", bool(domain.attributes)),
-        lpips=if_there(lambda _: LPIPS(), "lpips", "lpips" in domain.optional),
+        generator=load("generator"),
+        w_encoder=load("w_encoder"),
+        hypernetwork=load("hypernetwork"),
+        identity=if_there("identity", domain.identity),
+        attributes=if_there("attributes", domain.attributes),
+        lpips=load("lpips") if "lpips" in domain.optional and is_there("lpips") else None,
     )
