@@ -247,7 +247,8 @@ class Animation:
         self._states = [replace(state, inversion=state.inversion or inversion) for state in states]
         self._place = place
         # The photo's detail belongs to one face: on the way to another there is no photo to keep.
-        self._face = face if len({id(state.inversion) for state in self._states}) == 1 else None
+        one = len({id(state.inversion) for state in self._states}) == 1
+        self._face = face if one and any(state.look.detail for state in self._states) else None
         self._generator = None if isinstance(generator, str) else generator
         # Weights of passing moments are not worth keeping: they would push other people's faces out of the cache.
         self._still = all(
@@ -343,7 +344,7 @@ class Animation:
         """
         path = Path(path)
         check_movie(path, self.fps, self.count, self.size)
-        source: Source = "generated" if self._place is None else "composite"
+        source: Source = "generated" if self._place is None and self._face is None else "composite"
         words, packet = (comment(source), xmp_packet(source)) if note else ("", "")
         frames = self.frames(on_frame, cancel)
         count, n_bytes = save_movie(frames, path, self.fps, self._palette(path.suffix), words, packet, asking(cancel))

@@ -29,7 +29,7 @@ BACKGROUND = (255, 255, 255)  # behind transparent parts: what a browser shows
 JPEG_QUALITY = 95  # no visible loss; higher only makes files larger
 XMP_FORMATS = ("PNG", "JPEG", "WEBP")
 OWN_PIXELS = "hyperstyle.own_pixels"
-"""Key in a picture's `info`: it is a photo's own crop with changes; nothing but these changes is put back into it."""
+"""Key in a picture's `info`: how much of it is its photo's own, 0 to 1. Of 1 only the changes are put back into it."""
 
 _ORIENTATION_TAG = 0x0112
 _PNG_XMP = "XML:com.adobe.xmp"  # keyword of the iTXt chunk with the packet (XMP specification, part 3, 1.1.5)

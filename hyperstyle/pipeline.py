@@ -538,8 +538,8 @@ class HyperStyle:
         else:
             drawn = paint(inversion, self.look_on_photo(look))
             picture = self._carrier(face, inversion, look.offset_strength).carry(drawn, look.detail, side)
-        if look.detail == 1:
-            picture.info[OWN_PIXELS] = True
+        if look.detail:
+            picture.info[OWN_PIXELS] = look.detail
         return picture
 
     def look_on_photo(self, look: Look) -> Look:

@@ -107,7 +107,8 @@ def test_a_photo_is_found_rebuilt_and_shown_stage_by_stage(handlers, photo):
     last = changes[-1]
     assert last.controls == Controls(steps=2)
     assert last.status.kind == "done"
-    assert decoded(last.picture).size == (32, 32)
+    shown = decoded(last.picture)  # without edits the photo itself, in its own size
+    assert shown.size == (handlers.store.get("a").rebuilt.face.own_side(32),) * 2
 
 
 def test_the_smaller_face_can_be_chosen(handlers, group):
@@ -220,7 +221,8 @@ def test_a_bug_is_an_apology_in_the_page_and_a_line_in_the_log(handlers, photo, 
     monkeypatch.setattr(handlers.pipeline, "render", fails)
     monkeypatch.setattr(handlers.pipeline, "invert", fails)
     with caplog.at_level(logging.CRITICAL + 1):
-        answers = [handlers.live("a", REST), handlers.paste("a", REST), next(handlers.save_face("a", REST))[1]]
+        smile = Controls({"smile": 1.0})
+        answers = [handlers.live("a", smile), handlers.paste("a", smile), next(handlers.save_face("a", smile))[1]]
     answers.append(list(handlers.choose_face("a", 0, 2))[-1])
     for change in answers:
         assert problem(change) == texts.UNEXPECTED
@@ -327,9 +329,9 @@ def test_paste_back_and_downloads(handlers, photo):
     for face_path, change in handlers.save_face("a", controls):
         assert change.status is None
         with Image.open(face_path) as face:
-            assert (face.format, face.size) == ("PNG", (32, 32))
-            session = handlers.store.get("a")
-            expected = handlers.pipeline.render(session.rebuilt.inversion, controls.edits)
+            rebuilt = handlers.store.get("a").rebuilt
+            assert (face.format, face.width) == ("PNG", rebuilt.face.own_side(32))
+            expected = handlers.pipeline.edit(rebuilt.face, rebuilt.inversion, controls.edits)
             assert ImageChops.difference(face.convert("RGB"), expected).getbbox() is None
     for whole_path, _ in handlers.save_whole("a", controls):
         with Image.open(whole_path) as whole:

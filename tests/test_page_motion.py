@@ -58,14 +58,14 @@ def test_a_movie_has_its_frames_and_goes_when_it_was_handed_over(handlers):
     wish = Wish("smile", start=-3, stop=3)
     plan = animator.plan("a", wish)
     assert plan.plan is not None
-    assert plan.plan.startswith("48 frames, 32 x 32 px, about ")
+    assert plan.plan.startswith("48 frames, 256 x 256 px, about ")
     made = animator.make("a", wish)
     for news in made:
         if news.file is not None:
             break
         assert news.busy
     assert news.status is not None
-    assert news.status.text.startswith("48 frames in 2 s, 32 x 32 px, ")
+    assert news.status.text.startswith("48 frames in 2 s, 256 x 256 px, ")
     path = news.file
     with av.open(str(path)) as movie:
         assert sum(1 for _ in movie.decode(video=0)) == 48

@@ -110,7 +110,7 @@ def test_command_line_example(here, tiny_folder):
         assert program == "python"
         assert main([*shlex.split(words), "--domain", str(tiny_folder)]) == 0
     assert Recipe.load("look.hyperstyle.json") == Recipe("tiny", {"smile": 1.5})
-    assert source_type(here / "edited" / "one.png") == SOURCE_TYPES["generated"]
+    assert source_type(here / "edited" / "one.png") == SOURCE_TYPES["composite"]
     assert (here / "edited.csv").read_text().startswith("file,status,seconds,identity,message\none.jpg,done,")
 
 
@@ -123,7 +123,7 @@ def test_client_example(here, page, monkeypatch, capsys):
     assert "'method'" in rows
     with av.open(movie) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == 48
-        assert SOURCE_TYPES["generated"] in opened.metadata["comment"]
+        assert SOURCE_TYPES["composite"] in opened.metadata["comment"]
 
 
 def test_http_example(here, page):
@@ -136,7 +136,7 @@ def test_http_example(here, page):
 def test_mcp_example(here, page, capsys):
     run_example(example("mcp.client"), page[0])
     assert "['align', 'invert', 'edit', 'compare', 'animate']" in capsys.readouterr().out
-    assert open_photo(here / "from_mcp.png").size == (32, 32)
+    assert open_photo(here / "from_mcp.png").size == (256, 256)
 
 
 # Endpoints
@@ -153,7 +153,7 @@ def test_a_recipe_edits_as_its_values_do(client, here, talking):
     edited = client.predict(photo=photo, recipe=json.loads(look.to_json()), api_name="/edit")
     plain = client.predict(photo=photo, edits={"smile": 2.0}, offset_strength=0.5, steps=1, api_name="/edit")
     assert open_photo(edited).tobytes() == open_photo(plain).tobytes()
-    assert source_type(Path(edited)) == SOURCE_TYPES["generated"]
+    assert source_type(Path(edited)) == SOURCE_TYPES["composite"]
     held = Recipe("tiny", {"smile": 2.0}, inversion=talking.invert(talking.align(here / "photo.jpg"), 1))
     alone = client.predict(recipe=json.loads(held.to_json()), api_name="/edit")
     assert open_photo(alone).tobytes() == talking.render_recipe(held).tobytes()

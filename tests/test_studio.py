@@ -21,10 +21,10 @@ from hyperstyle.demo.controls import PANEL_TEXTS
 from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.history import MAX_ENTRIES, MAX_VERSIONS, History, describe
 from hyperstyle.demo.languages import LANGUAGES
-from hyperstyle.demo.pictures import to_data_uri
+from hyperstyle.demo.pictures import shrink, to_data_uri
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import Controls, read_controls, write_controls
-from hyperstyle.demo.studio import Studio
+from hyperstyle.demo.studio import CELL_PX, Studio
 from hyperstyle.demo.surprise import surprise
 from hyperstyle.demo.take_home import TAKE_HOME_TEXTS
 from hyperstyle.demo.widgets import VIEWER_TEXTS, viewer_value
@@ -337,7 +337,7 @@ def test_a_contact_sheet_shows_what_adopting_a_cell_gives(studio):
     cell = sheet.rows[2][3]
     adopted = replace(BOTH.text[0], strength=cell.strength, disentanglement=cell.disentanglement)
     shown = studio.handlers.draw(studio.handlers.store.get("a").rebuilt, replace(BOTH, text=(adopted,)))
-    assert to_data_uri(shown, 80) == cell.source  # 32 px: the small picture is the picture
+    assert to_data_uri(shrink(shown, CELL_PX), 80) == cell.source
     assert json.loads(json.dumps(viewer_value(change)))["sheet"]["rows"][2][3]["strength"] == 4.0
 
 

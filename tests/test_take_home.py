@@ -17,6 +17,7 @@ from hyperstyle.alignment import AlignedFace, PasteOptions
 from hyperstyle.demo import sessions, texts
 from hyperstyle.demo.handlers import Change, Handlers
 from hyperstyle.demo.looks import to_controls, to_recipe
+from hyperstyle.demo.pictures import to_data_uri
 from hyperstyle.demo.recipe_box import FILE_NAME
 from hyperstyle.demo.sessions import SessionStore
 from hyperstyle.demo.state import MAX_PROMPTS, Controls
@@ -112,8 +113,8 @@ def test_a_recipe_of_the_page_draws_the_page(studio, group):
     opened(studio, group)
     rebuilt = studio.handlers.store.get("a").rebuilt
     shown = studio.handlers.draw(rebuilt, LOOK)
-    recipe = to_recipe(LOOK, studio.pipeline.domain.name, rebuilt.inversion)
-    assert studio.pipeline.render_recipe(Recipe.from_json(recipe.to_json())).tobytes() == shown.tobytes()
+    recipe = Recipe.from_json(to_recipe(LOOK, studio.pipeline.domain.name, rebuilt.inversion).to_json())
+    assert studio.pipeline.render_recipe(recipe, face=rebuilt.face).tobytes() == shown.tobytes()
 
 
 def test_what_a_page_sends_is_understood_or_left_out():
@@ -131,7 +132,7 @@ def test_what_a_page_sends_is_understood_or_left_out():
 def test_downloads_say_that_they_are_edited_and_carry_the_recipe(studio, group, tmp_path):
     opened(studio, group)
     mark = TakeHome(mark=True)
-    for save, source in ((studio.handlers.save_face, "generated"), (studio.handlers.save_whole, "composite")):
+    for save, source in ((studio.handlers.save_face, "composite"), (studio.handlers.save_whole, "composite")):
         for path, _ in save("a", LOOK):
             content = path.read_bytes()
             with Image.open(path) as picture:
@@ -144,9 +145,12 @@ def test_downloads_say_that_they_are_edited_and_carry_the_recipe(studio, group, 
             with Image.open(path) as picture:
                 assert picture.info[PNG_KEYWORD]
                 assert picture.tobytes() == provenance.add_mark(plain).tobytes()
-    for path, _ in studio.handlers.save_face("a", LOOK, TakeHome(face=True)):
+    drawn = replace(LOOK, look=replace(LOOK.look, detail=0.0))
+    for path, _ in studio.handlers.save_face("a", drawn, TakeHome(face=True)):
         (tmp_path / "face.png").write_bytes(path.read_bytes())
-    before = studio.handlers.live("a", LOOK).picture
+        assert provenance.SOURCE_TYPES["generated"].encode() in path.read_bytes()
+    rebuilt = studio.handlers.store.get("a").rebuilt
+    before = to_data_uri(studio.pipeline.render(rebuilt.inversion, LOOK.look.effective))
     *_, change = loaded(studio, tmp_path / "face.png", "elsewhere")  # a page without any photo
     assert change.picture == before
 
@@ -156,7 +160,8 @@ def test_downloads_say_that_they_are_edited_and_carry_the_recipe(studio, group, 
 
 def test_a_recipe_with_its_face_brings_the_picture_back_without_a_photo(studio, group, tmp_path):
     opened(studio, group)
-    before = studio.handlers.live("a", LOOK).picture
+    rebuilt = studio.handlers.store.get("a").rebuilt
+    before = to_data_uri(studio.pipeline.render(rebuilt.inversion, LOOK.look.effective))  # the photo stays behind
     path = copy_of_recipe(studio, LOOK, TakeHome(face=True), tmp_path / "look.json")
     *_, change = loaded(studio, path, "b")
     assert (change.picture, change.controls, change.ready) == (before, LOOK, True)

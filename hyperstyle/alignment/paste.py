@@ -124,8 +124,8 @@ def paste_back(
     Args:
         photo: The photo `face` was aligned in.
         face: Says where the face is.
-        picture: The edited crop, square (unless the face is a whole photo), any size. One that says `OWN_PIXELS` in
-            its `info`, as those with the photo's detail do, changes the photo only where it differs from it.
+        picture: The edited crop, square (unless the face is a whole photo), any size. One with 1 under `OWN_PIXELS`
+            in its `info`, as those with all of the photo's detail, changes the photo only where it differs from it.
         feather, colour_match, shape, blend, keep: As in `PasteOptions`.
 
     Returns:
@@ -314,7 +314,7 @@ def _fill(patch: _Patch, below: Image.Image, mask: Image.Image) -> Image.Image:
     """The picture to put over the pixels of a patch's box, its colours adapted to the photo's."""
     if patch.face.whole:
         return patch.picture.resize(below.size, Image.Resampling.LANCZOS)
-    if patch.picture.info.get(OWN_PIXELS):
+    if patch.picture.info.get(OWN_PIXELS) == 1:
         return _add_changes(patch, below)
     side, options = crop.quad_side(patch.face.quad), patch.options
     warped = _warp(patch.picture, patch.face.quad, patch.box)

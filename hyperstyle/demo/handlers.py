@@ -486,6 +486,8 @@ class Handlers:
         sizes = [px for px in self.pipeline.models.generator.config.channels if px >= longest_px]
         px = min(sizes, default=self.pipeline.domain.resolution)
         look = self.wanted_look(controls)
+        if rebuilt.face is not None:
+            return shrink(self._draw(rebuilt, controls, preview=True)[0], longest_px)
         if px >= self.pipeline.domain.resolution or look.art_style:
             return shrink(self.draw(rebuilt, controls), longest_px)
         with self._drawings:

@@ -15,7 +15,7 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont
 
 from hyperstyle.errors import UsageError
-from hyperstyle.images import XMP_FORMATS, picture_format, save_picture
+from hyperstyle.images import OWN_PIXELS, XMP_FORMATS, picture_format, save_picture
 from hyperstyle.version import VERSION
 
 Source = Literal["composite", "generated"]
@@ -59,7 +59,7 @@ def save_edited(
     Args:
         picture: What to save.
         path: Where to; the suffix chooses the format.
-        source: How much of it was generated.
+        source: How much of it was generated; a "generated" picture with pixels of its photo is a "composite".
         note: Put the note into the metadata.
         mark: Also write `MARK` into the lower right corner, for everybody to see.
         sign: Also add a signed C2PA manifest; see `signature`, which says what that is worth.
@@ -75,6 +75,8 @@ def save_edited(
     """
     path = Path(path)
     noted = note and can_note(path)
+    if source == "generated" and picture.info.get(OWN_PIXELS):
+        source = "composite"
     finish = _signer(path, source) if sign else None
     save_picture(add_mark(picture) if mark else picture, path, xmp_packet(source) if noted else "", texts, finish)
     return noted
