@@ -123,7 +123,7 @@ def test_client_example(here, page, monkeypatch, capsys):
     assert "'method'" in rows
     with av.open(movie) as opened:
         assert sum(1 for _ in opened.decode(video=0)) == 48
-        assert SOURCE_TYPES["composite"] in opened.metadata["comment"]
+        assert SOURCE_TYPES["generated"] in opened.metadata["comment"]
 
 
 def test_http_example(here, page):
