@@ -223,7 +223,7 @@ def test_a_bug_is_an_apology_in_the_page_and_a_line_in_the_log(handlers, photo, 
     with caplog.at_level(logging.CRITICAL + 1):
         smile = Controls({"smile": 1.0})
         answers = [handlers.live("a", smile), handlers.paste("a", smile), next(handlers.save_face("a", smile))[1]]
-    answers.append(list(handlers.choose_face("a", 0, 1))[-1])
+    answers.append(list(handlers.open_photo("a", photo, 1))[-1])
     for change in answers:
         assert problem(change) == texts.UNEXPECTED
     assert "secret detail" in caplog.text
