@@ -141,7 +141,7 @@ def wait_for_change(page: Page, before: str) -> str:
     return settled(page)
 
 
-def settled(page: Page, calm_s: float = 0.2) -> str:
+def settled(page: Page, calm_s: float = 0.6) -> str:
     """The picture once the last request for one is answered and it has stopped changing."""
     page.wait_for_selector('.hs-panel:not([aria-busy="true"])', timeout=PATIENCE_MS)
     last, since = picture(page), time.monotonic()
@@ -202,8 +202,8 @@ def test_upload_rebuild_drag_type_and_download(visit, photos, pipeline, tmp_path
     value = float(page.input_value(f"{slider} input[type=range]"))
     assert value > 0
     # What is shown is what the slider says: the last position won.
-    inversion = pipeline.invert(pipeline.align(photos / "one.png"))
-    expected = pipeline.render(inversion, {slider.removeprefix("#hs-edit-"): value})
+    face = pipeline.align(photos / "one.png")
+    expected = pipeline.edit(face, pipeline.invert(face), {slider.removeprefix("#hs-edit-"): value})
     assert shows(dragged, expected)
 
     page.fill("#hs-words-0 input", "a face with a beard")
@@ -318,9 +318,13 @@ def test_steps_and_offset_strength(visit, photos, pipeline):
     page = visit()
     rebuilt = rebuild(page, photos / "one.png")
     page.click("#hs-rebuild summary")
+    set_slider(page, "#hs-detail", 0)  # with the photo's detail and no edits the photo stays as it is
+    drawn = wait_for_change(page, rebuilt)
+    inversion = pipeline.invert(pipeline.align(photos / "one.png"))
+    assert shows(drawn, pipeline.render(inversion))
     drag(page, "#hs-offset-strength", 0.0)
-    encoder_only = wait_for_change(page, rebuilt)
-    expected = pipeline.render(pipeline.invert(pipeline.align(photos / "one.png")), offset_strength=0.0)
+    encoder_only = wait_for_change(page, drawn)
+    expected = pipeline.render(inversion, offset_strength=0.0)
     assert shows(encoder_only, expected)
     page.locator("#hs-steps input").nth(0).check()
     expect(page.locator(".hs-film button")).to_have_count(3, timeout=PATIENCE_MS)
@@ -332,7 +336,7 @@ def test_compare_two_methods_and_edit_both(visit, photos, pipeline):
     page.click("#hs-compare")
     expect(page.locator("#hs-compare-status")).to_have_text(texts.NO_FACE_TO_COMPARE)
     page.get_by_role("tab", name=texts.TAB_EDIT).click()
-    rebuilt = rebuild(page, photos / "one.png")
+    rebuild(page, photos / "one.png")
     page.get_by_role("tab", name=texts.TAB_COMPARE).click()
     page.click("#hs-compare")
     cards = page.locator(".hs-cards figure")
@@ -341,8 +345,9 @@ def test_compare_two_methods_and_edit_both(visit, photos, pipeline):
     assert page.locator(".hs-cards strong").all_inner_texts() == ["Photo", "Encoder", "HyperStyle"]
     sources = [card.get_attribute("src") for card in page.locator(".hs-cards img").all()]
     assert len(set(sources)) == 3
-    # The refined face is the one that the Edit tab shows.
-    assert shows(str(sources[2]), decoded(rebuilt).resize(decoded(str(sources[2])).size))
+    # The refined face is what the generator draws, without the photo's detail.
+    drawn = pipeline.render(pipeline.invert(pipeline.align(photos / "one.png")))
+    assert shows(str(sources[2]), drawn.resize(decoded(str(sources[2])).size))
     drag(page, "#hs-compare-strength", 0.9)
     expect(page.locator("#hs-compare-status")).to_have_text(texts.COMPARED_EDITED, timeout=PATIENCE_MS)
     page.wait_for_function(
@@ -631,7 +636,8 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     assert wait_for_change(page, three) == two
 
     page.click("#hs-whole-fold > summary")
-    page.check("#hs-keep-background")
+    page.click(".hs-keep-more > summary")
+    page.check("#hs-keep-face")
     page.focus(".hs-border")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
@@ -642,10 +648,10 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     said = page.locator("#hs-whole p")
     expect(said).to_contain_text(texts.WHOLE_FACES.format(count=2), timeout=PATIENCE_MS)
     kept = float(said.inner_text().split("\u00a0")[0])
-    page.uncheck("#hs-keep-background")  # the photo on show follows
+    page.uncheck("#hs-keep-face")  # the photo on show follows
     expect(said).not_to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
     assert kept > float(said.inner_text().split("\u00a0")[0])
-    page.check("#hs-keep-background")
+    page.check("#hs-keep-face")
     expect(said).to_contain_text(f"{kept:g}\u00a0%", timeout=PATIENCE_MS)
     page.check("#hs-mark")
     with page.expect_download() as download:
@@ -674,15 +680,16 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
 
     page.reload()
     expect(page.locator(".hs-status")).to_have_text(texts.READY, timeout=PATIENCE_MS)
-    expect(page.locator("#hs-keep-background")).not_to_be_checked()
+    expect(page.locator("#hs-keep-face")).not_to_be_checked()
     page.click("#hs-recipe-fold > summary")
     with page.expect_file_chooser() as chooser:
         page.click("#hs-recipe-load")
     chooser.value.set_files(str(recipe))
     expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
-    assert settled(page) == two
+    drawn = settled(page)
+    assert drawn != two  # the photo, and with it its detail, stayed behind
     assert page.input_value(f"{smile} input[type=number]") == "1.5"
-    expect(page.locator("#hs-keep-background")).to_be_checked()
+    expect(page.locator("#hs-keep-face")).to_be_checked()
 
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
     expect(page.locator("#hs-movie-plan")).to_contain_text("48 frames", timeout=PATIENCE_MS)
@@ -690,7 +697,7 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     page.wait_for_function("document.querySelector('#hs-movie video').readyState >= 2", timeout=PATIENCE_MS)
     page.get_by_role("tab", name=texts.TAB_EDIT).click()
     set_slider(page, smile, 0)
-    wait_for_change(page, two)
+    wait_for_change(page, drawn)
 
     page = visit(at=link, ready=texts.LINK_WAITS)
     assert page.input_value(f"{other} input[type=number]") == "-1"
