@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hyperstyle.alignment import PasteOptions
 from hyperstyle.detail import DetailCarrier
 from hyperstyle.errors import UsageError
 from hyperstyle.images import open_photo
+from hyperstyle.look import Look
 from hyperstyle.look import Look
 from hyperstyle.pipeline import HyperStyle
 
@@ -143,3 +145,12 @@ def test_detail_has_a_range(tiny: HyperStyle, face_photo, detail):
     face = tiny.align(face_photo)
     with pytest.raises(UsageError, match=r"The detail .*(between 0 and 1|number)"):
         tiny.edit(face, tiny.invert(face), detail=detail)
+
+
+def test_edits_go_further_under_the_photos_detail(tiny: HyperStyle):
+    look = Look({"smile": 1.0, "age": -2.0}, unconditioned=frozenset({"age"}))
+    assert tiny.look_on_photo(look).edits == pytest.approx({"smile": 1.35, "age": -2.5})
+    assert tiny.look_on_photo(look).unconditioned == look.unconditioned
+    half = tiny.look_on_photo(replace(look, detail=0.5))
+    assert half.edits == pytest.approx({"smile": 1.175, "age": -2.25})
+    assert tiny.look_on_photo(replace(look, detail=0.0)).edits == look.edits
