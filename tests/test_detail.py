@@ -14,7 +14,6 @@ from hyperstyle.detail import DetailCarrier
 from hyperstyle.errors import UsageError
 from hyperstyle.images import open_photo
 from hyperstyle.look import Look
-from hyperstyle.look import Look
 from hyperstyle.pipeline import HyperStyle
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "drawn" / "elder.jpg"
