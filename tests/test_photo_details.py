@@ -236,6 +236,7 @@ def found_points(monkeypatch) -> None:
 def test_a_carrier_that_carries_nothing_differs_by_nothing(tiny: HyperStyle, chosen, monkeypatch):
     """On photographs that the generator draws to the last bit: shares of 1, 0 px, and one column like the other."""
     monkeypatch.setattr(photograph_details, "DetailCarrier", Plain)
+    monkeypatch.setattr("hyperstyle.pipeline.DETAIL_GAIN", {})
     known = Known(tiny, None, chosen)
     inversion = tiny.invert(known.target(0))
     rebuilt = tiny.render(inversion)
