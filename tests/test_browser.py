@@ -141,7 +141,7 @@ def wait_for_change(page: Page, before: str) -> str:
     return settled(page)
 
 
-def settled(page: Page, calm_s: float = 0.6) -> str:
+def settled(page: Page, calm_s: float = 0.45) -> str:
     """The picture once the last request for one is answered and it has stopped changing."""
     page.wait_for_selector('.hs-panel:not([aria-busy="true"])', timeout=PATIENCE_MS)
     last, since = picture(page), time.monotonic()
