@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # so that the script runs from anywhere, without installing the package
 MEDIA = HERE / "media"
-SCENES = ("smile", "yaw", "age", "glasses")
+SCENES = ("smile", "brow_raise")
 """Sliders the animation moves, one after the other."""
 REACH = 0.7
 """How far, as a share of each slider's way from 0 to its end."""
