@@ -331,15 +331,8 @@ def _add_changes(patch: _Patch, below: Image.Image) -> Image.Image:
     before = np.asarray(patch.face.own_crop(picture.width), dtype=np.float32)
     changes = np.asarray(picture, dtype=np.float32) - before
     photo = np.asarray(below, dtype=np.float32)
-    target = max(1, round(crop.quad_side(quad)))
-    planes = []
-    for channel in range(3):
-        plane = Image.fromarray(np.ascontiguousarray(changes[:, :, channel]))
-        if picture.width > target:  # shrinking needs averaging, which the transform does not do
-            plane = plane.resize((target, target), Image.Resampling.BOX)
-        moved = _transform(np.asarray(plane), quad, patch.box, Image.Resampling.BILINEAR)
-        planes.append(_to_bytes(photo[:, :, channel] + np.asarray(moved)))
-    return Image.merge("RGB", planes)
+    moved = [_warp_plane(np.ascontiguousarray(changes[:, :, channel]), quad, patch.box) for channel in range(3)]
+    return Image.merge("RGB", [_to_bytes(photo[:, :, channel] + plane) for channel, plane in enumerate(moved)])
 
 
 def _photo_to_crop(quad: Points) -> Points:
@@ -360,7 +353,7 @@ def _warp(picture: Image.Image, quad: Points, box: Box) -> Image.Image:
 
 
 def _warp_plane(plane: Plane, quad: Points, box: Box) -> Plane:
-    """Draw a crop's weights, (N, N) from 0 to 1, at their place in the photo, over the pixels of a box."""
+    """Draw one value per pixel of a crop, (N, N), at its place in the photo, over the pixels of a box."""
     target = max(1, round(crop.quad_side(quad)))
     if plane.shape[0] > target:
         plane = np.asarray(Image.fromarray(plane).resize((target, target), Image.Resampling.BOX))

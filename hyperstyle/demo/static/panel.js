@@ -337,23 +337,16 @@ function buildWords() {
 
 // Rebuild
 
-const offset = makeSlider({
-  ...props.offset, id: "hs-offset-strength", label: words.OFFSET_LABEL, info: words.OFFSET_INFO, rest: 1, words,
+const numberSlider = (name, range, id, label, info) => makeSlider({
+  ...range, id, label, info, rest: 1, words,
   moved: (value) => {
-    state.offset_strength = value;
+    state[name] = value;
     send(true);
   },
   rested: settle,
 });
-
-const detail = makeSlider({
-  ...props.detail, id: "hs-detail", label: words.DETAIL_LABEL, info: words.DETAIL_INFO, rest: 1, words,
-  moved: (value) => {
-    state.detail = value;
-    send(true);
-  },
-  rested: settle,
-});
+const offset = numberSlider("offset_strength", props.offset, "hs-offset-strength", words.OFFSET_LABEL, words.OFFSET_INFO);
+const detail = numberSlider("detail", props.detail, "hs-detail", words.DETAIL_LABEL, words.DETAIL_INFO);
 
 const steps = make(
   "fieldset", { id: "hs-steps", "aria-describedby": "hs-steps-info" },
