@@ -27,7 +27,7 @@ from hyperstyle import metrics, mixing
 from hyperstyle.bounded import Bounded
 from hyperstyle.device import resolve_device, set_threads
 from hyperstyle.domains import DEFAULT_DOMAIN, Domain, get_domain, ships_edits
-from hyperstyle.editing import DirectionEdits, EditRow, check_detail, check_strength
+from hyperstyle.editing import DirectionEdits, EditRow, check_strength
 from hyperstyle.errors import (
     NoSuchFace,
     ShapeMismatch,
@@ -469,7 +469,7 @@ class HyperStyle:
         if look.art_style:
             check_style(look.art_style, self.domain)
         check_strength("The offset strength", look.offset_strength, 0, MAX_OFFSET_STRENGTH)
-        check_detail(look.detail)
+        check_strength("The detail from the photo", look.detail, 0, 1)
         for name, strength in look.edits.items():
             self._w_shift(name, strength)
         for edit in look.words:

@@ -4,8 +4,8 @@
 prompt. The second needs open_clip and is imported only where it is used.
 """
 
-from hyperstyle.editing.base import EditRow, check_detail, check_strength
+from hyperstyle.editing.base import EditRow, check_strength
 from hyperstyle.editing.directions import DirectionEdits
 from hyperstyle.look import TextEdit
 
-__all__ = ["DirectionEdits", "EditRow", "TextEdit", "check_detail", "check_strength"]
+__all__ = ["DirectionEdits", "EditRow", "TextEdit", "check_strength"]

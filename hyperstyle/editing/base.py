@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hyperstyle.errors import BadStrength, UsageError
+from hyperstyle.errors import BadStrength
 
 ABSURD_FACTOR = 4.0
 """A strength may leave an edit's believable range, but not by more than this factor: that is a mistyped number."""
@@ -81,13 +81,3 @@ def check_strength(what: str, strength: float, lowest: float, highest: float) ->
     if not lowest <= strength <= highest:
         raise BadStrength(f"{what} must lie between {lowest:g} and {highest:g}, not {strength:g}.")
     return float(strength)
-
-
-def check_detail(detail: float) -> None:
-    """Refuse a share of the photo's detail that is none.
-
-    Raises:
-        UsageError: It is no number from 0 to 1.
-    """
-    if not isinstance(detail, int | float) or isinstance(detail, bool) or not 0 <= detail <= 1:
-        raise UsageError(f"The detail from the photo must lie between 0 and 1, not {detail}.")
