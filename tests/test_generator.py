@@ -7,12 +7,14 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hyperstyle.errors import ShapeMismatch
 from hyperstyle.models.layer_table import GeneratorConfig
 from hyperstyle.models.ops import (
     EqualLinear,
     blur,
+    convolve_each,
     fir_kernel,
     modulated_conv_reference,
     scaled_conv,
@@ -223,3 +225,16 @@ def test_what_does_not_fit_is_refused(generator: Generator) -> None:
         generator.render(styles, {"conv1": torch.zeros(2, 3, 3, 3, 3)})
     with pytest.raises(ShapeMismatch, match="not at 20 px"):
         generator.render(styles, resolution=20)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_kernels_of_every_sample_as_matrix_products(up: bool) -> None:
+    """What a GPU does instead of a grouped convolution."""
+    x, weight = torch.randn(2, 5, 6, 6), torch.randn(2, 4, 5, 3, 3)
+    if up:
+        swapped = weight.transpose(1, 2).reshape(10, 4, 3, 3)
+        expected = F.conv_transpose2d(x.reshape(1, 10, 6, 6), swapped, stride=2, groups=2).reshape(2, 4, 13, 13)
+    else:
+        expected = F.conv2d(x.reshape(1, 10, 6, 6), weight.reshape(8, 5, 3, 3), padding=1, groups=2)
+        expected = expected.reshape(2, 4, 6, 6)
+    assert torch.allclose(convolve_each(x, weight, up), expected, atol=1e-5)

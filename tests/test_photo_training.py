@@ -101,8 +101,9 @@ def test_every_stage_makes_a_domain(run_folder: Path) -> None:
     run_stage("generator", "photos", smoke=True, out=run_folder, device="cpu", steps=2, seed=3)
     after = {part: load_weights(domain.path(part))[0] for part in ("generator", "w_encoder")}
     assert any(not torch.equal(before["w_encoder"][k], after["w_encoder"][k]) for k in after["w_encoder"])
-    assert torch.equal(before["generator"]["w_avg"], after["generator"]["w_avg"])
-    assert all(torch.equal(before["generator"][k], v) for k, v in after["generator"].items() if k.startswith("style."))
+    # Latents move, and the mapping network and their mean follow them.
+    assert not torch.equal(before["generator"]["w_avg"], after["generator"]["w_avg"])
+    assert any(not torch.equal(before["generator"][k], v) for k, v in after["generator"].items() if "style." in k)
 
 
 def test_what_is_missing_is_said(tmp_path: Path, source: PhotographSource) -> None:

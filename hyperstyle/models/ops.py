@@ -188,6 +188,9 @@ def scaled_conv(
         factor = torch.rsqrt(total + DEMODULATION_EPSILON)[:, :, None, None]
     x = x * style[:, :, None, None]
     groups = 1
+    if not shared and x.is_cuda:
+        y = convolve_each(x, base, up)
+        return (blur(y, kernel, padding=1) if up else y), factor
     if not shared:
         groups = batch
         x = x.reshape(1, batch * ins, *x.shape[2:])
@@ -199,3 +202,24 @@ def scaled_conv(
         y = F.conv2d(x, base.reshape(-1, ins, size, size), padding=size // 2, groups=groups)
         y = y.reshape(batch, outs, *y.shape[2:])
     return y, factor
+
+
+def convolve_each(x: Tensor, weight: Tensor, up: bool) -> Tensor:
+    """Convolve every sample with its own kernels by matrix products: a GPU's grouped convolutions are slow.
+
+    Args:
+        x: (B, in, H, W).
+        weight: (B, out, in, k, k), k odd.
+        up: Transposed, of stride 2.
+
+    Returns:
+        (B, out, H, W), or (B, out, 2H + k - 2, 2W + k - 2) if `up`.
+    """
+    batch, outs, ins, size, _ = weight.shape
+    height, width = x.shape[2:]
+    if up:
+        taps = weight.permute(0, 1, 3, 4, 2).reshape(batch, outs * size * size, ins)
+        columns = torch.bmm(taps, x.flatten(2))
+        return F.fold(columns, (2 * height + size - 2, 2 * width + size - 2), size, stride=2)
+    columns = x.flatten(2) if size == 1 else F.unfold(x, size, padding=size // 2)
+    return torch.bmm(weight.reshape(batch, outs, -1), columns).reshape(batch, outs, height, width)

@@ -100,7 +100,10 @@ def camera(x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tens
     n = x.shape[0]
 
     def rand(*shape: int) -> Tensor:
-        return (torch.rand(*shape, generator=generator) * 2 - 1) * strength
+        return ((torch.rand(*shape, generator=generator) * 2 - 1) * strength).to(x.device)
+
+    def share(n: int) -> Tensor:
+        return torch.rand(n, 1, 1, 1, generator=generator).to(x.device)
 
     scale, angle, shift = 1 + 0.06 * rand(n), 0.05 * rand(n), 0.05 * rand(n, 2)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
@@ -111,7 +114,7 @@ def camera(x: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tens
     tint = 1 + 0.1 * rand(n, 3, 1, 1)
     x = (((x.clamp(-1, 1) + 1) / 2).pow(gamma) * tint).clamp(0, 1) * 2 - 1
     grey = x.mean(1, keepdim=True)
-    saturation = (1 + 0.4 * rand(n, 1, 1, 1)) * (torch.rand(n, 1, 1, 1, generator=generator) > 0.04)
+    saturation = (1 + 0.4 * rand(n, 1, 1, 1)) * (share(n) > 0.04)
     contrast, lift = 1 + 0.2 * rand(n, 1, 1, 1), 0.1 * rand(n, 1, 1, 1)
     return ((grey + (x - grey) * saturation) * contrast + lift).clamp(-1, 1)
 
@@ -129,20 +132,38 @@ def worn(x: Tensor, generator: torch.Generator, share: float = 0.3) -> Tensor:
     """
     n, _, height, width = x.shape
 
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator).to(x.device)
+
     def chosen() -> Tensor:
-        return (torch.rand(n, 1, 1, 1, generator=generator) < share).float()
+        return (rand(n, 1, 1, 1) < share).float()
 
     factor = float(1.5 + 2.5 * torch.rand((), generator=generator))
     small = F.adaptive_avg_pool2d(x, (max(8, int(height / factor)), max(8, int(width / factor))))
     x = torch.lerp(x, F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False), chosen())
-    noise = torch.randn(x.shape, generator=generator) * (0.1 * torch.rand(n, 1, 1, 1, generator=generator))
+    noise = normal_like(x, generator) * (0.1 * rand(n, 1, 1, 1))
     x = x + noise * chosen()
     # A JPEG keeps the means of 8 x 8 cells and coarse steps of what is left.
     coarse = F.interpolate(F.avg_pool2d(x, 8, ceil_mode=True), scale_factor=8)[..., :height, :width]
-    step = 0.08 + 0.12 * torch.rand(n, 1, 1, 1, generator=generator)
+    step = 0.08 + 0.12 * rand(n, 1, 1, 1)
     x = torch.lerp(x, coarse + ((x - coarse) / step).round() * step, chosen())
-    top, left = (torch.rand(2, n, 1, 1, 1, generator=generator) * 0.9).unbind(0)
-    side = 0.1 + 0.25 * torch.rand(n, 1, 1, 1, generator=generator)
-    ys, xs = torch.linspace(0, 1, height)[None, None, :, None], torch.linspace(0, 1, width)[None, None, None, :]
+    top, left = (rand(2, n, 1, 1, 1) * 0.9).unbind(0)
+    side = 0.1 + 0.25 * rand(n, 1, 1, 1)
+    ys = torch.linspace(0, 1, height, device=x.device)[None, None, :, None]
+    xs = torch.linspace(0, 1, width, device=x.device)[None, None, None, :]
     box = ((ys > top) & (ys < top + side) & (xs > left) & (xs < left + side)).float()
-    return torch.lerp(x, 2 * torch.rand(n, 3, 1, 1, generator=generator) - 1, box * chosen()).clamp(-1, 1)
+    return torch.lerp(x, 2 * rand(n, 3, 1, 1) - 1, box * chosen()).clamp(-1, 1)
+
+
+def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal numbers of a tensor's shape, made where it is: what a processor draws is slow to bring to another device.
+
+    Args:
+        x: Any shape.
+        generator: On the processor; another device's own generator is seeded from it.
+    """
+    if x.device.type == "cpu":
+        return torch.randn(x.shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    own = torch.Generator(x.device).manual_seed(seed)
+    return torch.randn(x.shape, generator=own, device=x.device)

@@ -37,6 +37,10 @@ class Companion(Protocol):
         """Go on from `state_dict`."""
 
 
+Numbers = dict[str, float | Tensor]
+"""What a step shows of itself. Scalars stay on their device until they are printed, so that no step waits for them."""
+
+
 class Task(Protocol[Network]):
     """What a stage brings to the loop."""
 
@@ -46,7 +50,7 @@ class Task(Protocol[Network]):
     # A task may also have `companions`, a mapping of names to what it trains beside its network, and
     # `parameter_groups()`, Adam's groups with a `scale` that multiplies the learning rate.
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         """Return the loss of a new batch (or what is left to back-propagate) and numbers to show.
 
         Args:
@@ -106,7 +110,8 @@ def fit(
     average = copy.deepcopy(module).eval().requires_grad_(False)
     groups: Callable[[], list[dict[str, Any]]] | None = getattr(task, "parameter_groups", None)
     learning = [{"params": [p for p in module.parameters() if p.requires_grad]}] if groups is None else groups()
-    optimiser = torch.optim.Adam(learning, lr=config.learning_rate, betas=config.betas, eps=1e-8)
+    fused = device.type == "cuda" or None
+    optimiser = torch.optim.Adam(learning, lr=config.learning_rate, betas=config.betas, eps=1e-8, fused=fused)
     generator = torch.Generator().manual_seed(config.seed)
     step, elapsed = 0, 0.0
     companions: Mapping[str, Companion] = getattr(task, "companions", {})
@@ -137,7 +142,7 @@ def fit(
 
     module.train()
     keep_frozen(module)
-    shown: dict[str, float] = {}
+    shown: Numbers = {}
     last = saved = sampled = time.monotonic()
     while True:
         progress = step / config.steps
@@ -163,7 +168,7 @@ def fit(
         elapsed += now - last
         last = now
         if step % 20 == 0:
-            report(progress, f"step {step} " + " ".join(f"{k} {v:.4f}" for k, v in shown.items()))
+            report(progress, f"step {step} " + " ".join(f"{k} {float(v):.4f}" for k, v in shown.items()))
         if now - saved > config.checkpoint_s:
             checkpoint()
             saved = time.monotonic()

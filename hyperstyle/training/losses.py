@@ -54,6 +54,11 @@ def judged_loss(
     return seen + identity_weight * identity_loss(identity, result, target)
 
 
+def psnr_of(a: Tensor, b: Tensor) -> Tensor:
+    """Mean peak signal-to-noise ratio in dB over a batch of pictures, clamped to [-1, 1] first; a scalar."""
+    return metrics.psnr(a.clamp(-1, 1), b.clamp(-1, 1)).mean()
+
+
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Mean peak signal-to-noise ratio in dB over a batch of pictures, clamped to [-1, 1] first."""
-    return float(metrics.psnr(a.clamp(-1, 1), b.clamp(-1, 1)).mean())
+    """`psnr_of` as a number: a device that computes ahead waits for it."""
+    return float(psnr_of(a, b))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hyperstyle.training.photo_directions import PhotoDirectionsConfig
 from hyperstyle.training.photo_generator import PhotoGeneratorTraining
@@ -48,3 +48,31 @@ class PhotoTraining:
     )
     directions: PhotoDirectionsConfig = field(default_factory=PhotoDirectionsConfig)
     mapping_steps: int = 1500
+
+
+def on_gpu(c: PhotoTraining) -> PhotoTraining:
+    """The same stages as an accelerator does them: large batches, every block at full size, much shorter schedules."""
+    return replace(
+        c,
+        identity=replace(c.identity, batch=96),
+        identity_loop=replace(c.identity_loop, minutes=1.5, learning_rate=2e-3),
+        generator=replace(
+            c.generator,
+            batch=64,
+            phases=((64, 64, 0.15), (128, 128, 0.4), (256, 128, 1.0)),
+            encoder_rate=0.3,
+            mixed=0.1,
+            adversarial_from=0.3,
+            last_block_alone=False,
+        ),
+        generator_loop=replace(c.generator_loop, minutes=4, warmup_steps=100, decay_from=0.4, ema=0.997),
+        encoder=replace(c.encoder, batch=64, made=32),
+        encoder_loop=replace(c.encoder_loop, minutes=2),
+        hypernetwork=replace(
+            c.hypernetwork,
+            batch=32,
+            phases=((64, 1, 0.1), (64, 2, 0.2), (128, 3, 0.5), (256, 3, 1.0)),
+            adversarial=0.02,
+        ),
+        hypernetwork_loop=replace(c.hypernetwork_loop, minutes=5, learning_rate=2e-3, warmup_steps=100, ema=0.995),
+    )

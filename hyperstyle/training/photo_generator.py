@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from hyperstyle.models.stylegan2 import Generator, repeat_w
-from hyperstyle.training.augment import camera
-from hyperstyle.training.losses import face_weight, pool_to, psnr
+from hyperstyle.training.augment import camera, normal_like
+from hyperstyle.training.face_networks import FaceNetworks
+from hyperstyle.training.loop import Numbers
+from hyperstyle.training.losses import face_weight, pool_to, psnr, psnr_of
 from hyperstyle.training.photographs import Photographs
 from hyperstyle.training.pretrained import OUT_WIDTH, PhotographFeatures, feature_distance
 from hyperstyle.training.projected import ProjectedGame
@@ -99,6 +101,8 @@ class PhotoGeneratorTraining:
         adversarial: Weight of the discriminators' verdict.
         adversarial_from: Share of the schedule after which they are asked.
         encoder_rate: The encoder's learning rate as a share of the generator's.
+        faces: Weight of public face networks, where there are any.
+        mixed: Weight of reading the latents of faces between two of the batch off their pictures; 0 leaves that out.
         last_block_alone: At full size only the last block learns: it costs as much as all others, and what they draw
             stays valid for networks that are trained meanwhile.
     """
@@ -112,6 +116,8 @@ class PhotoGeneratorTraining:
     adversarial: float = 0.04
     adversarial_from: float = 0.5
     encoder_rate: float = 0.13
+    faces: float = 2.0
+    mixed: float = 0.0
     last_block_alone: bool = True
 
 
@@ -123,6 +129,7 @@ class PhotoGeneratorTask:
         features: Fixed; its maps are compared.
         config: Settings.
         train, held_out: Photographs, of different people.
+        faces: Fixed; they say who is who.
     """
 
     def __init__(
@@ -132,12 +139,14 @@ class PhotoGeneratorTask:
         config: PhotoGeneratorTraining,
         train: Photographs,
         held_out: Photographs,
+        faces: FaceNetworks | None = None,
     ) -> None:
         self.module: Autoencoder = module
+        self.faces = faces
         self.features, self.config = features, config
         self.train, self.held_out = train, held_out
         self.device = next(module.parameters()).device
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, device=self.device)
         self.resolution, self.input_size = config.phases[-1][:2]
         self.game = ProjectedGame(self.device) if config.adversarial else None
         self.companions: Mapping[str, Any] = {"projected_game": self.game} if self.game is not None else {}
@@ -152,7 +161,7 @@ class PhotoGeneratorTask:
             },
         ]
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Numbers]:
         """Weighted L1, feature distance and latent size; late in the schedule also the verdict."""
         c = self.config
         resolution, size = next((r, s) for r, s, end in c.phases if progress < end or end >= 1)
@@ -162,7 +171,7 @@ class PhotoGeneratorTask:
         x = camera(x, generator, strength=0.6).to(self.device)
         target = pool_to(x, resolution)
         w = self.module.encode(pool_to(x, size))
-        noise = torch.randn(w.shape, generator=generator).to(self.device) * c.w_noise
+        noise = normal_like(w, generator) * c.w_noise
         y = self.module.draw(w + noise, resolution)
         weight = face_weight(resolution, c.face_weight).to(self.device)
         pixels = ((y - target).abs() * weight).sum() / (weight.sum() * 3 * len(y))
@@ -172,17 +181,40 @@ class PhotoGeneratorTask:
         got = self.features(drawn)
         seen = feature_distance(got, wanted, c.features)
         loss = pixels + seen + c.w_square * (w - self.module.generator.w_avg).square().mean()
-        numbers = {
+        numbers: Numbers = {
             "px": float(resolution),
-            "l1": float(pixels.detach()),
-            "features": float(seen.detach()),
-            "psnr": psnr(y.detach(), target),
-            "w": float(w.detach().std()),
+            "l1": pixels.detach(),
+            "features": seen.detach(),
+            "psnr": psnr_of(y.detach(), target),
+            "w": w.detach().std(),
         }
+        if self.faces is not None:
+            with torch.no_grad():
+                people = self.faces.describe(target)
+            apart = self.faces.apart(y, people)
+            loss = loss + c.faces * apart
+            numbers["faces"] = apart.detach()
+        if c.mixed:
+            mixed = self._mixed_loss(w.detach(), resolution, size, generator)
+            loss = loss + c.mixed * mixed
+            numbers["mixed"] = mixed.detach()
         if self.game is not None and progress >= c.adversarial_from:
             numbers["game"] = self.game.practise([a.detach() for a in got], [b.detach() for b in wanted])
             loss = loss + c.adversarial * self.game.verdict(got)
         return loss, numbers
+
+    def _mixed_loss(self, w: Tensor, resolution: int, size: int, generator: torch.Generator) -> Tensor:
+        """Error of latents read off faces that nobody has, in units of the batch's variance; a scalar.
+
+        Photographs are few; mixtures of two people are many, and their latents are known exactly.
+        """
+        order = torch.randperm(len(w), generator=generator).to(w.device)
+        share = torch.rand(len(w), 1, generator=generator).to(w.device) * 1.4 - 0.2
+        mixed = torch.lerp(w, w[order], share)
+        with torch.no_grad():
+            picture = pool_to(self.module.draw(mixed, resolution), size).clamp(-1, 1)
+        apart = (self.module.encode(picture) - mixed).square()
+        return (apart / w.var(0).clamp(min=1e-4)).mean()
 
     def _learn_at(self, resolution: int) -> None:
         """Say which weights learn at this size: all of them, or at full size the last block alone."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,10 +20,13 @@ from hyperstyle.models.hypernetwork import Hypernetwork
 from hyperstyle.models.stylegan2 import Generator, repeat_w
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.augment import camera, worn
-from hyperstyle.training.losses import face_weight, pool_to, psnr
-from hyperstyle.training.photo_generator import PretrainedEncoder
+from hyperstyle.training.face_networks import FaceNetworks
+from hyperstyle.training.loop import Numbers
+from hyperstyle.training.losses import face_weight, pool_to, psnr, psnr_of
+from hyperstyle.training.photo_generator import PretrainedEncoder, window
 from hyperstyle.training.photographs import Photographs
 from hyperstyle.training.pretrained import PhotographFeatures, channels_last, feature_distance
+from hyperstyle.training.projected import ProjectedGame
 from hyperstyle.training.sampling import Sampler
 
 
@@ -34,7 +37,8 @@ class PictureLosses:
     Attributes:
         l2, l1: Squared and absolute differences of pixels; the face counts `face_weight` more.
         features: Distance of EfficientNet-Lite0's feature maps.
-        identity: 1 - cosine of our own identity network.
+        identity: 1 - cosine of our own identity network; not used where `faces` are.
+        faces: 1 - cosine of public face networks, where there are any.
         face_weight: Extra weight of the middle of the face for `l1` and `l2`.
     """
 
@@ -42,7 +46,23 @@ class PictureLosses:
     l1: float = 1.0
     features: float = 0.8
     identity: float = 0.5
+    faces: float = 2.0
     face_weight: float = 3.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Photographs, and what fixed networks say of them.
+
+    Attributes:
+        pictures: (B, 3, H, W) in [-1, 1].
+        features: Maps of EfficientNet-Lite0.
+        person: (B, C) unit vectors of every network that knows people.
+    """
+
+    pictures: Tensor
+    features: list[Tensor]
+    person: list[Tensor]
 
 
 class PhotoLoss:
@@ -52,10 +72,27 @@ class PhotoLoss:
         features: Fixed.
         identity: Fixed.
         weights: Of the terms.
+        faces: Fixed; they say better than `identity` who is who.
     """
 
-    def __init__(self, features: PhotographFeatures, identity: EmbeddingNetwork | None, weights: PictureLosses) -> None:
-        self.features, self.identity, self.weights = features, identity, weights
+    def __init__(
+        self,
+        features: PhotographFeatures,
+        identity: EmbeddingNetwork | None,
+        weights: PictureLosses,
+        faces: FaceNetworks | None = None,
+    ) -> None:
+        self.features, self.identity, self.weights, self.faces = features, identity, weights, faces
+
+    @torch.no_grad()
+    def look(self, wanted: Tensor) -> Wanted:
+        """Look at photographs (B, 3, H, W) once, to compare several pictures with them."""
+        person: list[Tensor] = []
+        if self.faces is not None:
+            person = self.faces.describe(wanted)
+        elif self.identity is not None and self.weights.identity:
+            person = [self.identity(metrics.face_part(self.identity, wanted))]
+        return Wanted(wanted, self.features(wanted), person)
 
     def pixels(self, got: Tensor, wanted: Tensor) -> Tensor:
         """Only the pixel terms; a scalar."""
@@ -65,19 +102,16 @@ class PhotoLoss:
         difference = got - wanted
         return c.l2 * (difference.square() * weight).mean() + c.l1 * (difference.abs() * weight).mean()
 
-    def __call__(self, got: Tensor, wanted: Tensor) -> Tensor:
+    def __call__(self, got: Tensor, wanted: Wanted) -> Tensor:
         """Loss of pictures (B, 3, H, W) against photographs of the same size; a scalar."""
         c = self.weights
-        loss = self.pixels(got, wanted)
-        with torch.no_grad():
-            seen = self.features(wanted)
-        loss = loss + c.features * feature_distance(self.features(got), seen)
-        if self.identity is not None and c.identity:
-            with torch.no_grad():
-                person = self.identity(metrics.face_part(self.identity, wanted))
-            loss = (
-                loss + c.identity * (1 - (self.identity(metrics.face_part(self.identity, got)) * person).sum(1)).mean()
-            )
+        loss = self.pixels(got, wanted.pictures)
+        loss = loss + c.features * feature_distance(self.features(got), wanted.features)
+        if self.faces is not None:
+            loss = loss + c.faces * self.faces.apart(got, wanted.person)
+        elif self.identity is not None and wanted.person:
+            cosine = (self.identity(metrics.face_part(self.identity, got)) * wanted.person[0]).sum(1)
+            loss = loss + c.identity * (1 - cosine).mean()
         return loss
 
 
@@ -129,12 +163,12 @@ class PhotoEncoderTask:
         self.generator, self.teacher, self.compare, self.config = generator, teacher, compare, config
         self.input_size, self.held_out = input_size, held_out
         self.device = next(encoder.parameters()).device
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, device=self.device)
         with torch.no_grad():
             z = torch.randn(2048, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
             self.spread = generator.map(z.to(self.device)).std(0).clamp(min=1e-3)
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Numbers]:
         """Error of the latents; later also of the redrawn photographs."""
         c, size = self.config, self.input_size
         clean = self.sampler.batch(c.batch, generator, size)
@@ -143,23 +177,23 @@ class PhotoEncoderTask:
         with torch.no_grad():
             made_w = self.generator.map(z) - self.generator.w_avg
             made = pool_to(draw(self.generator, made_w + self.generator.w_avg, max(size, c.resolution)), size)
-        x = worn(torch.cat((clean, made.clamp(-1, 1))).cpu(), generator, share=0.15).to(self.device)
+        x = worn(torch.cat((clean, made.clamp(-1, 1))), generator, share=0.15)
         got = self.module(x.contiguous(memory_format=torch.channels_last))
         loss = c.latent * F.mse_loss(got[c.batch :] / self.spread, made_w / self.spread)
-        numbers = {"made_w": float(loss.detach())}
+        numbers: Numbers = {"made_w": loss.detach()}
         if self.teacher is not None:
             with torch.no_grad():
                 wanted = self.teacher(clean)
             latent = F.mse_loss(got[: c.batch] / self.spread, wanted / self.spread)
             loss = loss + c.latent * latent
-            numbers["photo_w"] = float(latent.detach())
+            numbers["photo_w"] = latent.detach()
         if progress >= c.picture_from or self.teacher is None:
             few = slice(0, max(1, c.batch // 2))
             y = draw(self.generator, got[: c.batch][few] + self.generator.w_avg, c.resolution)
             target = pool_to(clean[few], c.resolution)
-            picture = self.compare(y, target)
+            picture = self.compare(y, self.compare.look(target))
             loss = loss + c.picture * picture
-            numbers |= {"picture": float(picture.detach()), "psnr": psnr(y.detach(), target)}
+            numbers |= {"picture": picture.detach(), "psnr": psnr_of(y.detach(), target)}
         return loss, numbers
 
     @torch.no_grad()
@@ -189,6 +223,8 @@ class PhotoHypernetworkTraining:
         passes: Refinement passes that the finished network is meant for.
         phases: (resolution, passes per batch, share of the schedule at which it ends).
         every_pass: Whether features and identity judge every pass, as published, or the last one only.
+        adversarial: Weight of discriminators of fixed features on the last pass; 0 leaves them out.
+        adversarial_from: Share of the schedule after which they are asked.
         editing: Weight of edits reading on the adapted generator as they do on the plain one; 0 leaves that out.
         edit_share: How far an edit goes towards another person's latent.
     """
@@ -197,6 +233,8 @@ class PhotoHypernetworkTraining:
     passes: int = 3
     phases: tuple[tuple[int, int, float], ...] = ((64, 1, 0.3), (64, 2, 0.6), (128, 3, 1.0))
     every_pass: bool = True
+    adversarial: float = 0.0
+    adversarial_from: float = 0.4
     editing: float = 0.5
     edit_share: float = 0.4
 
@@ -230,10 +268,12 @@ class PhotoHypernetworkTask:
         self.compare, self.config, self.held_out = compare, config, held_out
         self.size = hypernetwork.config.input_size
         self.device = next(hypernetwork.parameters()).device
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, device=self.device)
         self.resolution = config.phases[-1][0]
+        self.game = ProjectedGame(self.device) if config.adversarial else None
+        self.companions: Mapping[str, Any] = {"projected_game": self.game} if self.game is not None else {}
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Numbers]:
         """Back-propagate every pass but the last, whose loss is returned; gradients of the passes add up."""
         c = self.config
         resolution, passes = next((r, n) for r, n, end in c.phases if progress < end or end >= 1)
@@ -244,11 +284,11 @@ class PhotoHypernetworkTask:
             w = self.encoder(small) + self.generator.w_avg
             styles = self.generator.to_styles(repeat_w(w, self.generator.num_ws))
             y = self.generator.render(styles, resolution=resolution)
-        numbers = {"px": float(resolution), "l2_0": float((y - target).square().mean())}
+        numbers: Numbers = {"px": float(resolution), "l2_0": (y - target).square().mean()}
         # Any pass may be the last one somebody asks for, so each has its turn at keeping edits as strong as they are.
         tried = int(torch.randint(1, passes + 1, (), generator=generator)) if c.editing and self.attributes else 0
-        order = torch.randperm(len(w), generator=generator)
-        total: dict[str, Tensor] = {}
+        order = torch.randperm(len(w), generator=generator).to(self.device)
+        wanted, total = self.compare.look(target), cast("dict[str, Tensor]", {})
         loss = torch.zeros((), device=self.device)
         for step in range(1, passes + 1):
             codes = self.module.codes(small, pool_to(y.detach(), self.size))
@@ -256,15 +296,26 @@ class PhotoHypernetworkTask:
             deltas = self.module.deltas(total, step)
             y = self.generator.render(styles, deltas, resolution=resolution)
             whole = c.every_pass or step == passes
-            loss = self.compare(y, target) if whole else self.compare.pixels(y, target)
-            numbers[f"l2_{step}"] = float((y.detach() - target).square().mean())
+            loss = self.compare(y, wanted) if whole else self.compare.pixels(y, target)
+            numbers[f"l2_{step}"] = (y.detach() - target).square().mean()
             if step == tried:
                 editing = self._edit_loss(w, order, y, deltas)
                 loss = loss + c.editing * editing
-                numbers["edit"] = float(editing.detach())
+                numbers["edit"] = editing.detach()
+            if self.game is not None and step == passes and progress >= c.adversarial_from:
+                loss = loss + c.adversarial * self._verdict(self.game, y, target, generator)
             if step < passes:
                 loss.backward()
         return loss, numbers
+
+    def _verdict(self, game: ProjectedGame, y: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+        """How far redrawn pictures are from passing for photographs; the discriminators take their turn first."""
+        shown, drawn = window(target, y, generator)
+        with torch.no_grad():
+            wanted = self.compare.features(shown)
+        got = self.compare.features(drawn)
+        game.practise([a.detach() for a in got], wanted)
+        return game.verdict(got)
 
     def _edit_loss(self, w: Tensor, order: Tensor, y: Tensor, deltas: Mapping[str, Tensor]) -> Tensor:
         """How differently edits read on the adapted generator and on the plain one, for half of the batch.

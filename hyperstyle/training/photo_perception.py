@@ -9,6 +9,7 @@ Source: distillation after Hinton et al. (arXiv 1503.02531), of features as in F
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,10 @@ from torch.nn import functional as F
 
 from hyperstyle import metrics
 from hyperstyle.models.embedding import EmbeddingNetwork
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.training.augment import camera, worn
+from hyperstyle.training.face_networks import FaceNetworks
+from hyperstyle.training.loop import Numbers
 from hyperstyle.training.photo_traits import TRAITS
 from hyperstyle.training.photographs import Photographs
 from hyperstyle.training.pretrained import OUT_WIDTH, PhotographFeatures, channels_last
@@ -67,12 +71,16 @@ class PhotoPerception:
         distillation: Weight of saying what the pretrained network sees.
         temperature: Of the softmax over cosines between identities.
         pairs: Share of a batch's people of whom there are two different shots, where the table knows enough of them.
+        agreement: For identity: weight of finding two faces as alike as public face networks do, where there are any.
+        redrawn: For identity: share of a batch that is also shown as the generator draws it, to agree on.
     """
 
     batch: int = 32
     distillation: float = 0.5
     temperature: float = 0.07
     pairs: float = 0.4
+    agreement: float = 20.0
+    redrawn: float = 0.5
 
 
 class PhotoAttributesTask:
@@ -96,7 +104,7 @@ class PhotoAttributesTask:
         self.module: EmbeddingNetwork = channels_last(network)
         self.config, self.train, self.held_out = config, train, held_out
         self.device = next(network.parameters()).device
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, device=self.device)
         self.z = to_z(TRAITS, train.traits)
         self.distillation = Distillation(network.trunk.out_channels, teacher, self.device)
         self.companions = {"reader": self.distillation.reader}
@@ -105,7 +113,7 @@ class PhotoAttributesTask:
         """The network and the layer that distillation reads it with."""
         return [{"params": [*self.module.parameters(), *self.distillation.reader.parameters()]}]
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Numbers]:
         """Squared error of what is known, plus distillation."""
         rows = self.sampler.rows(self.config.batch, generator)
         flip = torch.rand(len(rows), generator=generator) < 0.5
@@ -118,7 +126,7 @@ class PhotoAttributesTask:
         error = (self.module.output_layer(features) - wanted.nan_to_num(0.0)).square() * known
         loss = error.sum() / known.sum()
         distilled = self.distillation.loss(features.mean((2, 3)), x)
-        numbers = {"mse": float(loss.detach()), "distilled": float(distilled.detach())}
+        numbers: Numbers = {"mse": loss.detach(), "distilled": distilled.detach()}
         return loss + self.config.distillation * distilled, numbers
 
     @torch.no_grad()
@@ -161,13 +169,17 @@ def shots_by_person(photographs: Photographs) -> dict[str, list[int]]:
 class PhotoIdentityTask:
     """Tell people apart whatever their pose, light, age in the picture and the camera (InfoNCE, arXiv 1807.03748).
 
-    Few people are shown in two shots; of the others, two differently disturbed copies of one picture stand in.
+    Few people are shown in two shots; of the others, two differently disturbed copies of one picture stand in. Where
+    there are public face networks, every two faces of a batch should also be as alike as those find them, redrawn
+    faces among them: what the page asks about is how like its photograph a redrawn face is.
 
     Args:
         network: Its output is normalised.
         teacher: With its head.
         config: Settings.
         train, held_out: Photographs, of different people.
+        faces: Public face networks.
+        redraw: Pictures (B, 3, H, H) as encoder and generator draw them again.
     """
 
     def __init__(
@@ -177,11 +189,14 @@ class PhotoIdentityTask:
         config: PhotoPerception,
         train: Photographs,
         held_out: Photographs,
+        faces: FaceNetworks | None = None,
+        redraw: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.module: EmbeddingNetwork = channels_last(network)
         self.config, self.train, self.held_out = config, train, held_out
+        self.faces, self.redraw = faces, redraw
         self.device = next(network.parameters()).device
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, device=self.device)
         shots = shots_by_person(train)
         self.people = list(shots.values())
         # How often a person is shown: as often as the rarest kind of picture there is of them.
@@ -194,14 +209,16 @@ class PhotoIdentityTask:
         """The network and the layer that distillation reads it with."""
         return [{"params": [*self.module.parameters(), *self.distillation.reader.parameters()]}]
 
-    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, Numbers]:
         """InfoNCE, every other picture of the batch being somebody else's, plus distillation."""
         a, b = self._pairs(generator)
-        size = self.sampler.photographs.size // 2 if self.module.config.crop else self.module.config.input_size
+        # Public face networks see more in whole pictures; our own reads a part of one that is small enough to keep.
+        whole_size = self.sampler.photographs.size // (1 if self.faces is not None else 2)
+        size = whole_size if self.module.config.crop else self.module.config.input_size
         flip = torch.rand(2 * len(a), generator=generator) < 0.5
         x = self.sampler.pictures(torch.cat((a, b)), flip, max(size, self.module.config.input_size))
-        x = worn(camera(x, generator), generator, share=0.3).to(self.device)
-        x = metrics.face_part(self.module, x).contiguous(memory_format=torch.channels_last)
+        whole = worn(camera(x, generator), generator, share=0.3).to(self.device)
+        x = metrics.face_part(self.module, whole).contiguous(memory_format=torch.channels_last)
         features = self.module.trunk(x)
         v = F.normalize(self.module.output_layer(features), dim=1)
         n = len(a)
@@ -209,9 +226,35 @@ class PhotoIdentityTask:
         label = torch.arange(2 * n, device=v.device).roll(n)
         loss = F.cross_entropy(logits, label)
         distilled = self.distillation.loss(features.mean((2, 3)), x)
-        hit = float((logits.argmax(1) == label).float().mean())
-        numbers = {"nce": float(loss.detach()), "top1": hit, "distilled": float(distilled.detach())}
-        return loss + self.config.distillation * distilled, numbers
+        hit = (logits.argmax(1) == label).float().mean()
+        numbers: Numbers = {"nce": loss.detach(), "top1": hit, "distilled": distilled.detach()}
+        loss = loss + self.config.distillation * distilled
+        if self.faces is not None:
+            disagreement = self._disagreement(self.faces, whole, v)
+            loss = loss + self.config.agreement * disagreement
+            numbers["disagreement"] = disagreement.detach()
+        return loss, numbers
+
+    def _disagreement(self, faces: FaceNetworks, whole: Tensor, v: Tensor) -> Tensor:
+        """Squared difference of cosines between every two faces from those of public networks; a scalar.
+
+        Args:
+            faces: The networks.
+            whole: (B, 3, H, H) photographs.
+            v: (B, C) what the network says of them.
+        """
+        with torch.no_grad():
+            if self.redraw is not None:
+                again = pool_to(self.redraw(whole[: round(len(whole) * self.config.redrawn)]), whole.shape[-1]).clamp(
+                    -1, 1
+                )
+                whole = torch.cat((whole, again))
+            known = [a @ a.t() for a in faces.describe(whole)]
+        more = whole[len(v) :]
+        if len(more):
+            v = torch.cat((v, self.module(metrics.face_part(self.module, more))))
+        apart = (v @ v.t() - torch.stack(known).mean(0)).square()
+        return apart.sum() / (len(v) * (len(v) - 1))
 
     def _pairs(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows of two pictures of each of a batch's people, of different shots where there are such."""

@@ -12,22 +12,25 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hyperstyle.domains import DOMAIN_FILE
 from hyperstyle.errors import UsageError
 from hyperstyle.files.whole import write_text
+from hyperstyle.models.resizing import pool_to
 from hyperstyle.models.stylegan2 import Generator
 from hyperstyle.models.w_encoder import WEncoder
 from hyperstyle.training.checkpoints import load_checkpoint, save_checkpoint
+from hyperstyle.training.face_networks import FaceNetworks, read_face_networks
 from hyperstyle.training.loop import fit
 from hyperstyle.training.photo_captions import PhotoWorld, train_photo_clip
-from hyperstyle.training.photo_config import PhotoTraining
+from hyperstyle.training.photo_config import PhotoTraining, on_gpu
 from hyperstyle.training.photo_directions import fit_photo_directions
 from hyperstyle.training.photo_generator import Autoencoder, PhotoGeneratorTask, PretrainedEncoder
-from hyperstyle.training.photo_inversion import PhotoEncoderTask, PhotoHypernetworkTask, PhotoLoss
+from hyperstyle.training.photo_inversion import PhotoEncoderTask, PhotoHypernetworkTask, PhotoLoss, draw
 from hyperstyle.training.photo_mapping import fit_mapping
 from hyperstyle.training.photo_perception import LEVELS, PhotoAttributesTask, PhotoIdentityTask
 from hyperstyle.training.photographs import TABLE, Photographs, join_labels, prepare, read_table
@@ -40,13 +43,15 @@ from hyperstyle.weights.files import load_weights
 TEACHER = "encoder.pt"
 """Inside the generator's stage: the encoder that was trained with it. For training only; it is never shipped."""
 W_BATCH = 64
+CENTRE_PEOPLE = 512
+"""Whose mean is what all faces have in common."""
 START_SPREAD = 0.6
 
 
 def settings(run: Run) -> PhotoTraining:
     """The domain's settings of training on photographs."""
     assert run.sizes.photographs is not None
-    return run.sizes.photographs
+    return on_gpu(run.sizes.photographs) if run.device.type == "cuda" else run.sizes.photographs
 
 
 def stage_data(run: Run) -> None:
@@ -78,7 +83,10 @@ def stage_identity(run: Run) -> None:
     c = settings(run)
     network = run.build("identity").to(run.device)
     start_from(run, "attributes", network)
-    task = PhotoIdentityTask(network, _features(run, head=True), c.identity, *run.photographs())
+    train, held_out = run.photographs()
+    faces = _faces(run, train)
+    redraw = None if faces is None or not run.domain.path("w_encoder").exists() else _redraw(run)
+    task = PhotoIdentityTask(network, _features(run, head=True), c.identity, train, held_out, faces, redraw)
     run.train(task, run.loop(c.identity_loop), "identity")
     card = json.loads(run.domain.path("identity").with_suffix(".card.json").read_text())
     _note_levels(run, card["metrics"])
@@ -105,14 +113,22 @@ def stage_generator(run: Run) -> None:
         encoder = PretrainedEncoder(generator.config.w_dim).to(run.device)
         _begin_spread(encoder, train, run)
     generator.style.requires_grad_(False)
-    task = PhotoGeneratorTask(Autoencoder(generator, encoder), _features(run), c.generator, train, held_out)
+    config = c.generator
+    if further:
+        # Small pictures are where a generator begins.
+        later = tuple(phase for phase in config.phases if phase[0] >= 128) or config.phases[-1:]
+        config = replace(config, phases=later)
+    task = PhotoGeneratorTask(
+        Autoencoder(generator, encoder), _features(run), config, train, held_out, _faces(run, train)
+    )
     stage, loop = run.folder / "stages" / "generator", run.loop(c.generator_loop)
     average, facts = fit(task, loop, stage, run.device, run.report, run.resume, show=write_sheet)
     w = latents(average, train, task.input_size)
+    facts |= fit_mapping(average.generator, w, c.mapping_steps, loop.seed, run.report)
+    # The mean latent is the origin of encoders from now on.
+    bias = cast(Tensor, cast(nn.Module, average.encoder.linear).bias)
+    bias.data -= average.generator.w_avg - generator.w_avg
     if isinstance(average.encoder, PretrainedEncoder):
-        facts |= fit_mapping(average.generator, w, c.mapping_steps, loop.seed, run.report)
-        # The mean latent is the origin of encoders from now on.
-        average.encoder.linear.bias.data -= average.generator.w_avg - generator.w_avg
         save_checkpoint(stage / TEACHER, {"encoder": average.encoder.state_dict()})
     facts |= {"seed": loop.seed, "batch": c.generator.batch}
     run.write("generator", average.generator.state_dict(), facts)
@@ -139,7 +155,8 @@ def stage_hypernetwork(run: Run) -> None:
     network = run.build("hypernetwork").to(run.device)
     config, loop = c.hypernetwork, run.loop(c.hypernetwork_loop)
     if run.start("hypernetwork", network).from_weights:
-        config = replace(config, phases=config.phases[-1:])
+        later = tuple(phase for phase in config.phases if phase[1] == config.passes) or config.phases[-1:]
+        config = replace(config, phases=later)
         loop = replace(loop, learning_rate=loop.learning_rate / 2)
     task = PhotoHypernetworkTask(
         network,
@@ -211,8 +228,24 @@ def _features(run: Run, head: bool = False) -> PhotographFeatures:
 
 
 def _loss(run: Run) -> PhotoLoss:
-    identity = run.load("identity")
-    return PhotoLoss(_features(run), identity, settings(run).losses)
+    train, _ = run.photographs()
+    return PhotoLoss(_features(run), run.load("identity"), settings(run).losses, _faces(run, train))
+
+
+def _faces(run: Run, train: Photographs) -> FaceNetworks | None:
+    """Public face networks, where the command names their folder."""
+    if run.faces is None:
+        return None
+    networks = read_face_networks(run.faces).to(run.device)
+    rows = torch.arange(min(CENTRE_PEOPLE, len(train))) * max(1, len(train) // CENTRE_PEOPLE)
+    networks.centre(train.batch(rows).to(run.device))
+    return networks
+
+
+def _redraw(run: Run) -> Callable[[Tensor], Tensor]:
+    """Draws pictures again with the encoder and the generator that are there."""
+    encoder, generator, size = run.load("w_encoder"), run.load("generator"), run.sizes.input_size
+    return lambda x: draw(generator, encoder(pool_to(x, size)) + generator.w_avg, None)
 
 
 def _trained_before(run: Run) -> bool:

@@ -85,6 +85,7 @@ class Run:
         command: The command line, for the card.
         style: For the stage `style`: which one.
         source: For the stage `data` of photographs: where they are.
+        faces: Folder of public face networks for identity losses; None for our own identity network alone.
     """
 
     sizes: DomainSizes
@@ -98,6 +99,7 @@ class Run:
     command: str
     style: str = ""
     source: PhotographSource | None = None
+    faces: Path | None = None
 
     @property
     def domain(self) -> Domain:
@@ -205,7 +207,8 @@ class Run:
         average, facts = fit(task, loop, stage, self.device, self.report, self.resume, show=write_sheet)
         if finish is not None:
             finish(average)
-        self.write(part, average.state_dict(), {**facts, "seed": loop.seed, "batch": loop.batch})
+        batch = getattr(getattr(task, "config", None), "batch", loop.batch)  # stages of photographs have their own
+        self.write(part, average.state_dict(), {**facts, "seed": loop.seed, "batch": batch})
 
     def write(self, part: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write a part's weights with a card in the header and beside the file."""

@@ -37,10 +37,14 @@ class Sampler:
     Args:
         photographs: Where they come from.
         weights: (N,) how often each is shown; None for `rarity`.
+        device: Where batches are wanted; an accelerator keeps all pictures in its own memory.
     """
 
-    def __init__(self, photographs: Photographs, weights: Tensor | None = None) -> None:
+    def __init__(
+        self, photographs: Photographs, weights: Tensor | None = None, device: torch.device | str = "cpu"
+    ) -> None:
         self.photographs = photographs
+        self.device = torch.device(device)
         self.weights = rarity(photographs) if weights is None else weights
         self._small: dict[int, Tensor] = {}
 
@@ -49,17 +53,17 @@ class Sampler:
         return torch.multinomial(self.weights, n, replacement=True, generator=generator)
 
     def batch(self, n: int, generator: torch.Generator, size: int) -> Tensor:
-        """Pictures (n, 3, size, size) in [-1, 1]."""
+        """Pictures (n, 3, size, size) in [-1, 1], on `device`."""
         rows = self.rows(n, generator)
         return self.pictures(rows, torch.rand(n, generator=generator) < 0.5, size)
 
     def pictures(self, rows: Tensor, flip: Tensor, size: int) -> Tensor:
         """Chosen pictures (B, 3, size, size) in [-1, 1], mirrored where `flip` says so."""
-        if size > CACHED_PX:
+        if size > CACHED_PX and self.device.type == "cpu":
             return self.photographs.batch(rows, flip, size)
         if size not in self._small:
             parts = torch.arange(len(self.photographs)).split(64)
             pooled = [((self.photographs.batch(part, size=size) + 1) * 127.5).round().to(torch.uint8) for part in parts]
-            self._small[size] = torch.cat(pooled)
-        x = self._small[size][rows].float() / 127.5 - 1
-        return torch.where(flip[:, None, None, None], x.flip(-1), x)
+            self._small[size] = torch.cat(pooled).to(self.device)
+        x = self._small[size][rows.to(self.device)].float() / 127.5 - 1
+        return torch.where(flip.to(self.device)[:, None, None, None], x.flip(-1), x)

@@ -281,6 +281,7 @@ def run_stage(
     weights: Path | None = None,
     name: str | None = None,
     source: PhotographSource | None = None,
+    faces: Path | None = None,
 ) -> Path:
     """Train one stage.
 
@@ -296,6 +297,7 @@ def run_stage(
         weights: For published domains: folder with their files.
         name: For the stage `style`: a key of `synthetic.styles.STYLES`.
         source: For the stage `data` of a domain of photographs: where they are.
+        faces: For a domain of photographs: folder of public face networks, see `face_networks`.
 
     Returns:
         The run folder, which is a domain folder; for a published domain the folder with its converted weights.
@@ -319,6 +321,8 @@ def run_stage(
     table = STAGES if sizes.photographs is None else PHOTO_STAGES
     if stage not in table:
         raise UsageError(f"The domain '{domain}' has no stage '{stage}'; {did_you_mean(stage, table)}")
+    if faces is not None and sizes.photographs is None:
+        raise UsageError("--faces is for domains of photographs.")
     if source is not None and (stage != stage_names.DATA or sizes.photographs is None):
         raise UsageError("--photos, --table and --labels are for the stage 'data' of a domain of photographs.")
     if smoke:
@@ -333,8 +337,12 @@ def run_stage(
         command += f" --steps {steps}" if steps else ""
         command += f" --minutes {minutes:g}" if minutes else ""
         command += f" --seed {seed}" + (" --smoke" if smoke else "")
+        command += " --faces FOLDER" if faces is not None else ""
         place = resolve_device(device)
-        table[stage](Run(sizes, folder, place, steps, minutes, seed, resume, report, command, name or "", source))
+        command += f" --device {place.type}" if place.type != "cpu" else ""
+        table[stage](
+            Run(sizes, folder, place, steps, minutes, seed, resume, report, command, name or "", source, faces)
+        )
     return folder
 
 
