@@ -54,7 +54,7 @@ PHOTO_SLIDERS: tuple[Slider, ...] = (
     _DRAWN["pitch"],
     replace(_DRAWN["age"], keep=("hair_grey", "baldness")),
     replace(_DRAWN["femininity"], keep=("earrings",)),
-    _DRAWN["skin_tone"],
+    replace(_DRAWN["skin_tone"], limit=2.0),  # beyond, skin is chalk or copper and no reader minds
     _DRAWN["face_width"],
     replace(_DRAWN["hair_length"], keep=("baldness",)),
     _DRAWN["hair_shade"],
@@ -63,7 +63,7 @@ PHOTO_SLIDERS: tuple[Slider, ...] = (
     replace(_DRAWN["beard"], keep=("moustache",)),
     _DRAWN["moustache"],
     _DRAWN["glasses"],
-    _DRAWN["light_x"],
+    replace(_DRAWN["light_x"], limit=2.5),
 )
 
 
