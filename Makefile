@@ -1,4 +1,4 @@
-# make demo | test | check | format | hooks | clean. Everything happens inside .venv, made on first use; only `make system`
+# make demo | test | test-fast | check | format | hooks | clean. Everything happens inside .venv, made on first use; only `make system`
 # asks for more rights. Root, as in a container, also gets the two libraries that the page cannot do without.
 PYTHON ?= python3
 VENV := .venv
@@ -12,15 +12,21 @@ DEV := $(VENV)/.installed-dev
 LIBRARIES := libgl1 libglib2.0-0
 install = apt-get update -q && apt-get install -yq --no-install-recommends $(1)
 
-.PHONY: demo test check format hooks system clean
+.PHONY: demo test test-fast check format hooks system clean
 .DEFAULT_GOAL := demo
 
 demo: $(RUNTIME)
 	$(BIN)/python app.py --host 127.0.0.1 --port 7860
 
-# Without a browser the page's own tests are skipped; the summary names them.
+# Two tests at a time with one thread each, except in a browser, which wants the machine for itself. Without a browser the
+# page's own tests are skipped; the summary names them.
 test: $(DEV)
-	$(BIN)/python -m pytest -rs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs -m "not browser" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -rs -m browser
+
+# What a change usually needs: no browser, nothing slow.
+test-fast: $(DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not browser and not slow" --numprocesses 2 --dist loadfile
 
 check: $(DEV)
 	$(BIN)/ruff check .

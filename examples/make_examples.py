@@ -21,15 +21,15 @@ from hyperstyle.mixing import random_face  # noqa: E402
 TRUNCATION = 0.85
 SEEDS = {
     "portrait": 192,
-    "beard": 235,
-    "dark_hair": 119,
+    "beard": 119,
+    "dark_hair": 83,
     "elder": 76,
-    "glasses": 15,
-    "long_hair": 108,
-    "smile": 210,
-    "young": 42,
+    "glasses": 160,
+    "long_hair": 103,
+    "smile": 3,
+    "young": 8,
 }
-GROUP = (274, 83, 133)
+GROUP = (172, 161, 113)
 SIDE = 512
 """Of a photo, px: the generator's 256 px, enlarged."""
 OVERLAP = 96

@@ -60,6 +60,8 @@ class Domain:
         text: Configuration of a pretrained text model; empty where the domain has a small one of its own.
         likeness_levels: Cosine of the identity network that one pair of strangers in ten reaches, and that one in a
             thousand reaches; empty where that was not measured.
+        seeds_compared: Made-up faces of seeds below it were compared with the people who were trained on; 0 for none.
+        seeds_too_close: Seeds among those whose face comes too close to one of these people: they are never offered.
         published: Whether the weights are somebody else's, downloaded and converted instead of shipped.
         files: Part name -> file name inside `weights`.
         weights: Folder with the weights.
@@ -89,6 +91,8 @@ class Domain:
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     text: Mapping[str, Any] = field(default_factory=dict)
     likeness_levels: Sequence[float] = ()
+    seeds_compared: int = 0
+    seeds_too_close: Sequence[int] = ()
     published: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FILES))
     weights: Path = Path()

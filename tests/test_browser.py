@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -57,8 +58,11 @@ def portraits_are_here() -> bool:
 @pytest.fixture(scope="module")
 def pipeline(tiny_folder, tmp_path_factory) -> HyperStyle:
     if portraits_are_here():
-        return load("portraits", "cpu")
-    return load(add_words(tiny_folder, tmp_path_factory.mktemp("domains") / "talking"), "cpu")
+        found = load("portraits", "cpu")
+    else:
+        found = load(add_words(tiny_folder, tmp_path_factory.mktemp("domains") / "talking"), "cpu")
+    found.domain = replace(found.domain, seeds_compared=1000, seeds_too_close=(3,))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -751,6 +755,17 @@ def test_a_made_up_face_and_a_mix(visit, photos, pipeline):
     assert shows(picture(page), pipeline.render(pipeline.random_face(7, 0.7)))
     expect(page.locator("#hs-save-face")).to_be_enabled()
     expect(page.locator("#hs-paste-back")).to_be_disabled()
+    # A seed whose face comes too close to somebody is drawn again, not offered.
+    page.evaluate(
+        """() => {
+          const chance = Math.random, drawn = [0.0035, 0.0045];
+          Math.random = () => drawn.shift();
+          document.querySelector("#hs-random-new").click();
+          Math.random = chance;
+        }"""
+    )
+    expect(page.locator("#hs-seed")).to_have_value("4")
+    expect(status).to_have_text(texts.RANDOM_DONE.format(seed=4), timeout=PATIENCE_MS)
     made_up = picture(page)
     set_slider(page, edit_sliders(pipeline)[0], 1.5)
     wait_for_change(page, made_up)

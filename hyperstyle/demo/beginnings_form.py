@@ -32,6 +32,10 @@ class BeginningsForm:
             apply_default_css=False,
             elem_id="hs-beginnings",
             most_seed=MAX_SEED,
+            seeds={
+                "below": handlers.pipeline.domain.seeds_compared or MAX_SEED + 1,
+                "without": list(handlers.pipeline.domain.seeds_too_close),
+            },
             truncation={"minimum": 0, "maximum": MAX_TRUNCATION, "step": 0.05},
             groups=[[name, texts.MIX_GROUPS[name]] for name in GROUPS],
             start={"truncation": Settings().truncation, "share": Settings().share},

@@ -14,9 +14,11 @@ const seed = make("input", { type: "number", id: "hs-seed", min: 0, max: props.m
   act("random");
 } });
 
-// Another seed, and the face it stands for.
+// Another seed, and the face it stands for: one that was compared with the people who were trained on, if any was.
 function draw(action) {
-  settings.seed = Math.floor(Math.random() * (props.most_seed + 1));
+  do {
+    settings.seed = Math.floor(Math.random() * props.seeds.below);
+  } while (props.seeds.without.includes(settings.seed));
   seed.value = settings.seed;
   act(action);
 }
