@@ -19,6 +19,7 @@ from hyperstyle import metrics
 from hyperstyle.alignment import PasteOptions
 from hyperstyle.errors import HyperStyleError, UsageError
 from hyperstyle.files.whole import write_text, writing
+from hyperstyle.formats import HEIF_SUFFIXES, PICTURES, RAW_SUFFIXES
 from hyperstyle.images import open_photo, to_tensor
 from hyperstyle.pipeline import HyperStyle
 from hyperstyle.recipes import Recipe
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 STATE_FILE = "batch.json"
 """Stands among the results and says what they were made with, so that a later run does not mix two recipes."""
-OTHER_PHOTOS = (".heic", ".heif")  # not read here, but the person who has them should learn what to do
 Status = Literal["done", "skipped", "failed"]
 
 
@@ -85,8 +85,8 @@ def find_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}; name one with photos.")
-    readable = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
-    suffixes = readable.union(OTHER_PHOTOS)
+    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in PICTURES}
+    suffixes.update(HEIF_SUFFIXES, RAW_SUFFIXES)  # raw files are not read, but who has them should learn what to do
     try:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
     except OSError as error:

@@ -7,24 +7,23 @@ clear sentence.
 from __future__ import annotations
 
 import io
-import threading
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from hyperstyle.colours import profile_of_png, to_srgb
 from hyperstyle.errors import HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
 from hyperstyle.files.whole import whole
+from hyperstyle.formats import MAX_PIXELS, mended_jpeg, open_picture
 
 Photo = str | Path | bytes | Image.Image
 
 MAX_FILE_BYTES = 64 * 2**20  # the largest JPEGs phones and cameras write stay under 40 MB; more is not a snapshot
-MAX_PIXELS = 80_000_000  # 240 MB once decoded, above any ordinary camera; below Pillow's own alarm at 89 million
 BACKGROUND = (255, 255, 255)  # behind transparent parts: what a browser shows
 JPEG_QUALITY = 95  # no visible loss; higher only makes files larger
 XMP_FORMATS = ("PNG", "JPEG", "WEBP")
@@ -33,6 +32,7 @@ OWN_PIXELS = "hyperstyle.own_pixels"
 
 _ORIENTATION_TAG = 0x0112
 _PNG_XMP = "XML:com.adobe.xmp"  # keyword of the iTXt chunk with the packet (XMP specification, part 3, 1.1.5)
+_XMP_KEYS = ("xmp", _PNG_XMP)
 _UPRIGHT = {  # EXIF orientation -> what makes the picture upright (EXIF 2.3, section 4.6.4)
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,16 +42,14 @@ _UPRIGHT = {  # EXIF orientation -> what makes the picture upright (EXIF 2.3, se
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_open_lock = threading.Lock()  # warnings.catch_warnings changes the whole process
 
 
 def open_photo(source: Photo) -> Image.Image:
     """Read a photo of any common format as an upright RGB picture.
 
     EXIF orientation is applied, transparency is laid over white, colours with an embedded profile (CMYK, Display P3,
-    ...) become sRGB, 16-bit values are scaled to 8 bits, and of an animation the first picture is taken. What the file
-    said besides its pixels (place, camera, date) is dropped.
+    ...) or another statement about them (PNG) become sRGB, 16-bit values are scaled to 8 bits, and of an animation the
+    first picture is taken. What the file said besides its pixels (place, camera, date) is dropped.
 
     Args:
         source: A path, the bytes of a file, or a PIL picture (which is left as it is).
@@ -60,7 +58,8 @@ def open_photo(source: Photo) -> Image.Image:
         A new picture of mode "RGB" without metadata.
 
     Raises:
-        UnreadableImage: There is no such file, or it is empty, truncated, not a picture, or fully transparent.
+        UnreadableImage: There is no such file, or it is empty, truncated, not a picture (a document, a camera's
+            raw file), or fully transparent.
         PhotoTooLarge: More than `MAX_FILE_BYTES` or `MAX_PIXELS`; the pixels are counted before decoding.
     """
     if isinstance(source, Image.Image):
@@ -84,7 +83,7 @@ def open_photo(source: Photo) -> Image.Image:
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "its name is not valid"
         raise UnreadableImage(f"'{path}' cannot be read ({reason}); check the file and its permissions.") from None
-    return _open(data, what)
+    return _open(data, what, path.name)
 
 
 def to_tensor(picture: Image.Image, size: int | tuple[int, int] | None = None) -> Tensor:
@@ -191,30 +190,22 @@ def _metadata(file_format: str, path: Path, xmp: str, texts: Mapping[str, str]) 
     return {"xmp": xmp.encode("utf-8")} if xmp else {}
 
 
-def _open(data: bytes, what: str) -> Image.Image:
+def _open(data: bytes, what: str, name: str = "") -> Image.Image:
     """Decode the bytes of a file."""
     _check_bytes(len(data), what)
-    try:
-        with _open_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd headers; size is judged below
-            picture = Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError:
-        raise PhotoTooLarge(_too_many_pixels(what)) from None
-    except Exception:  # the decoders raise every kind of error on damaged headers
-        if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-            raise UnreadableImage(
-                f"{what} is a HEIC photo, which cannot be read here; convert it to JPEG or PNG and try again."
-            ) from None
-        raise UnreadableImage(f"{what} is not a picture or is damaged; choose a JPEG or PNG file.") from None
-    return _decode(picture, what)
+    picture = open_picture(data, what, name)
+    for key in _XMP_KEYS:
+        picture.info.pop(key, None)  # Pillow would take the orientation from it
+    if picture.format == "PNG":
+        picture.info["icc_profile"] = profile_of_png(data, picture.info)
+    return _decode(picture, what, data)
 
 
-def _decode(picture: Image.Image, what: str) -> Image.Image:
+def _decode(picture: Image.Image, what: str, data: bytes = b"") -> Image.Image:
     """Decode the pixels of an opened picture and bring them to upright 8-bit sRGB."""
-    if picture.width * picture.height > MAX_PIXELS:
-        raise PhotoTooLarge(_too_many_pixels(what, picture.size))
+    _check_pixels(picture, what)
     try:
-        picture.load()
+        picture = _loaded(picture, data)
         rgb = _upright(_to_rgb(picture, what), _orientation(picture))
     except HyperStyleError:
         raise
@@ -227,16 +218,29 @@ def _decode(picture: Image.Image, what: str) -> Image.Image:
     return plain
 
 
+def _loaded(picture: Image.Image, data: bytes) -> Image.Image:
+    """Decode the pixels, those of a JPEG also when its last bytes are missing."""
+    try:
+        picture.load()
+    except OSError:
+        mended = mended_jpeg(data) if data and picture.format in ("JPEG", "MPO") else None
+        if mended is None:
+            raise
+        return mended
+    return picture
+
+
 def _to_rgb(picture: Image.Image, what: str) -> Image.Image:
     """Convert any mode to 8-bit RGB, with transparency laid over white."""
+    profile = picture.info.get("icc_profile")
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return Image.fromarray(_to_8_bit(picture)).convert("RGB")
+        return to_srgb(Image.fromarray(_to_8_bit(picture)), profile)
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         if rgba.getchannel("A").getextrema()[1] == 0:
             raise UnreadableImage(f"{what} is completely transparent, so it shows nothing; choose another picture.")
-        return _over_background(rgba, picture.info.get("icc_profile"))
-    return _to_srgb(picture, picture.info.get("icc_profile"))
+        return _over_background(rgba, profile, grey=picture.mode in ("L", "LA", "La"))
+    return to_srgb(picture, profile)
 
 
 def _to_8_bit(picture: Image.Image) -> np.ndarray:
@@ -249,32 +253,26 @@ def _to_8_bit(picture: Image.Image) -> np.ndarray:
     return np.clip(np.rint(values * (255.0 / max(white, top))), 0, 255).astype(np.uint8)
 
 
-def _over_background(picture: Image.Image, icc_profile: bytes | None = None) -> Image.Image:
+def _over_background(picture: Image.Image, profile: bytes | None = None, grey: bool = False) -> Image.Image:
     """Lay a picture that may be transparent over the background colour."""
     rgba = picture.convert("RGBA")
     below = Image.new("RGB", rgba.size, BACKGROUND)
-    below.paste(_to_srgb(rgba.convert("RGB"), icc_profile), mask=rgba.getchannel("A"))
+    below.paste(to_srgb(rgba.getchannel("R") if grey else rgba.convert("RGB"), profile), mask=rgba.getchannel("A"))
     return below
 
 
-def _to_srgb(picture: Image.Image, icc_profile: bytes | None) -> Image.Image:
-    """Convert to RGB, through the embedded colour profile where there is a usable one."""
-    if icc_profile and picture.mode in ("RGB", "CMYK"):
-        try:
-            profile = ImageCms.getOpenProfile(io.BytesIO(icc_profile))
-            if picture.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(profile).lower():
-                return picture
-            converted = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            return picture.convert("RGB") if converted is None else converted
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # a broken profile is no reason to refuse a photo: colours are then taken as they stand
-    return picture.convert("RGB")
-
-
 def _orientation(picture: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    """EXIF orientation, 1 (upright) where there is none or it cannot be read.
+
+    Pillow's `getexif` would answer with the orientation of XMP where EXIF has none; browsers do not.
+    """
     try:
-        return int(picture.getexif().get(_ORIENTATION_TAG, 1))
+        exif = Image.Exif()
+        if "exif" in picture.info:
+            exif.load(picture.info["exif"])
+        elif "Raw profile type exif" in picture.info:  # as ImageMagick writes it into PNG
+            exif.load(bytes.fromhex("".join(picture.info["Raw profile type exif"].split("\n")[3:])))
+        return int(exif.get(_ORIENTATION_TAG, 1))
     except Exception:  # damaged EXIF raises anything; the pixels are still fine
         return 1
 
@@ -293,8 +291,9 @@ def _check_bytes(size: int, what: str) -> None:
         )
 
 
-def _too_many_pixels(what: str, size: tuple[int, int] | None = None) -> str:
-    limit = f"{MAX_PIXELS // 1_000_000} million pixels"
-    if size is None:
-        return f"{what} has more than {limit}; make it smaller and try again."
-    return f"{what} is {size[0]} x {size[1]} pixels, more than {limit}; make it smaller and try again."
+def _check_pixels(picture: Image.Image, what: str) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise PhotoTooLarge(
+            f"{what} is {picture.width} x {picture.height} pixels, more than {MAX_PIXELS // 1_000_000} million pixels; "
+            "make it smaller and try again."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -55,13 +56,40 @@ def assert_one_sentence(error: HyperStyleError) -> None:
 
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(200)
 
+
+def raw_tiff(*entries: tuple[int, int, int]) -> bytes:
+    """A TIFF with a small preview, as cameras put before their raw data, and more entries: tag, type, value."""
+    tiff = encoded(photo(24, 16), "TIFF")
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, start)
+    own = [tiff[start + 2 + 12 * i : start + 14 + 12 * i] for i in range(count)]
+    more = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries]
+    table = b"".join(sorted([*own, *more], key=lambda entry: struct.unpack("<H", entry[:2])))
+    directory = struct.pack("<H", count + len(more)) + table + bytes(4)
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory
+
+
+def raw_below() -> bytes:
+    """The same with the raw data in a directory below the preview's."""
+    place = len(raw_tiff((330, 4, 0)))
+    return raw_tiff((330, 4, place)) + struct.pack("<HHHII", 1, 262, 3, 1, 32803) + bytes(4)
+
+
 UNREADABLE = {
+    "dng": (raw_tiff((50706, 4, 0x0401)), "camera raw"),
+    "nef": (raw_below(), "camera raw"),
+    "cr3": (b"\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01crx isom" + bytes(200), "camera raw"),
+    "raf": (b"FUJIFILMCCD-RAW 0201FF" + bytes(200), "camera raw"),
+    "eps": (encoded(photo(), "EPS"), "is a document"),
+    "postscript": (b"%!PS-Adobe-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n", "is a document"),
+    "pdf after a few bytes": (b"\xef\xbb\xbf\n%PDF-1.4\n", "is a document"),
+    "word": (b"PK\x03\x04" + bytes(300), "is a document"),
     "text": (b"Dear photo, please be a face.\n" * 40, "not a picture"),
     "noise": (np.random.default_rng(1).bytes(5000), "not a picture"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", "not a picture"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", "is a document"),
     "one byte": (b"\xff", "not a picture"),
     "empty": (b"", "empty"),
-    "heic": (HEIC, "HEIC"),
+    "heic": (HEIC, "damaged"),
     "transparent": (encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG"), "completely transparent"),
     "transparent grey": (encoded(Image.new("LA", (64, 64), (9, 0)), "PNG"), "completely transparent"),
     "jpeg header only": (encoded(photo(), "JPEG")[:300], "damaged"),
@@ -197,4 +225,32 @@ def test_face_of_20_px_is_found_with_a_warning() -> None:
 def test_face_of_10_px_is_refused() -> None:
     with pytest.raises(NoFaceFound, match="at least 18 pixels tall") as caught:
         align_faces(astronaut_of_height(10, (400, 300)))
+    assert_one_sentence(caught.value)
+
+
+def test_no_decoder_of_documents_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.init()
+    asked = []
+    for name in ("EPS", "WMF", "PDF"):
+        if name in Image.OPEN:
+            monkeypatch.setitem(Image.OPEN, name, (lambda *_, name=name: asked.append(name), None))
+    for content, _ in UNREADABLE.values():
+        with pytest.raises(UnreadableImage):
+            open_photo(content)
+    assert asked == []
+
+
+def test_a_tiff_called_raw_is_refused_and_an_ordinary_one_is_read(tmp_path: Path) -> None:
+    ordinary = encoded(photo(), "TIFF")
+    assert open_photo(ordinary).tobytes() == photo().tobytes()
+    path = tmp_path / "DSC_0001.NEF"
+    path.write_bytes(ordinary)
+    with pytest.raises(UnreadableImage, match="camera raw"):
+        open_photo(path)
+
+
+def test_heic_without_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnreadableImage, match="is a HEIC photo, which cannot be read here") as caught:
+        open_photo(HEIC)
     assert_one_sentence(caught.value)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import io
 import resource
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from hyperstyle.errors import CannotWrite, UsageError
+from hyperstyle.colours import coded_profile
+from hyperstyle.errors import CannotWrite, UnreadableImage, UsageError
 from hyperstyle.images import open_photo, save_picture, to_photo, to_tensor
 
 
@@ -237,3 +241,177 @@ def test_write_failures_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(CannotWrite, match=words):
         save_picture(gradient(), tmp_path / "face.png")
     assert list(tmp_path.iterdir()) == []
+
+
+# Colours: what a browser shows
+
+
+def to_light(values: np.ndarray) -> np.ndarray:
+    """SRGB values, 0 to 1, as light."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def to_values(light: np.ndarray) -> np.ndarray:
+    light = np.clip(light, 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def muted() -> Image.Image:
+    """Colours that every colour space holds, none so dark that eight bits of light lose it."""
+    return gradient(64, 64).point(lambda value: 90 + value // 3)
+
+
+def as_picture(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+
+
+def in_display_p3() -> Image.Image:
+    to_p3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])  # from linear sRGB
+    return as_picture(to_values(to_light(np.asarray(muted()) / 255.0) @ to_p3.T))
+
+
+def in_light(picture: Image.Image) -> Image.Image:
+    return as_picture(to_light(np.asarray(picture) / 255.0))
+
+
+def grey_profile(gamma: float) -> bytes:
+    """An ICC profile of grey values that are light to the power of 1 / gamma."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    curve = b"curv" + struct.pack(">4xIH2x", 1, round(gamma * 256))
+    start = 128 + 4 + 2 * 12
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", start, len(white), b"kTRC", start + len(white), len(curve))
+    header = struct.pack(">I4xI4s4s4s12x4s", start + len(white + curve), 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    return header.ljust(68, b"\0").ljust(68) + white[8:].ljust(60, b"\0") + table + white + curve
+
+
+def with_chunks(picture: Image.Image, *chunks: tuple[bytes, bytes], **options: object) -> bytes:
+    """A PNG with these chunks right after its header."""
+    data = encoded(picture, "PNG", **options)
+    more = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+    return data[:33] + more + data[33:]
+
+
+P3 = (b"cICP", bytes([12, 13, 0, 1]))
+LINEAR = (b"gAMA", struct.pack(">I", 100_000))
+
+
+@pytest.mark.parametrize("name", ["sRGB but linear", "Any"])
+def test_a_profile_counts_whatever_its_name_says(name: str) -> None:
+    linear = coded_profile(1, 8)
+    assert linear is not None
+    named = linear.replace(b"desc" + struct.pack(">4xI", 1), b"desc" + struct.pack(">4xI", len(name) + 1), 1)
+    named = named.replace(bytes(79), (name.encode() + bytes(79))[:79], 1)
+    for file_format in ("PNG", "JPEG"):
+        data = encoded(in_light(muted()), file_format, icc_profile=named, **JPEG_OPTIONS[file_format])
+        assert mean_error(open_photo(data), muted()) < 2
+
+
+JPEG_OPTIONS = {"PNG": {}, "JPEG": {"quality": 98, "subsampling": 0}}
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8])
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_grey_profiles_are_applied(gamma: float, mode: str) -> None:
+    grey = muted().convert("L")
+    values = to_light(np.asarray(grey) / 255.0) ** (1 / gamma)
+    picture = as_picture(values).convert("LA") if mode == "LA" else as_picture(values)
+    if mode == "I;16":
+        picture = Image.fromarray(np.rint(values * 65535).astype(np.uint16))
+    assert mean_error(open_photo(encoded(picture, "PNG", icc_profile=grey_profile(gamma))), grey.convert("RGB")) < 2
+
+
+def test_profiles_of_palettes_and_of_colours_in_grey_pictures_are_applied() -> None:
+    p3, linear = coded_profile(12, 13), coded_profile(1, 8)
+    palette = in_display_p3().quantize(256)
+    shown = open_photo(encoded(palette, "PNG", icc_profile=p3))
+    assert mean_error(shown, open_photo(encoded(palette.convert("RGB"), "PNG", icc_profile=p3))) < 0.01
+    assert mean_error(shown, palette.convert("RGB")) > 2
+    grey = muted().convert("L")
+    assert mean_error(open_photo(encoded(in_light(grey), "PNG", icc_profile=linear)), grey.convert("RGB")) < 2
+
+
+def test_a_profile_of_another_kind_of_picture_is_ignored() -> None:
+    data = encoded(gradient(), "PNG", icc_profile=grey_profile(1.0))
+    assert open_photo(data).tobytes() == gradient().tobytes()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_srgb_with_its_own_profile_stays_as_it_is(file_format: str) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert open_photo(encoded(gradient(), file_format, icc_profile=srgb)).tobytes() == gradient().tobytes()
+
+
+def test_what_a_png_says_of_its_colours() -> None:
+    assert mean_error(open_photo(with_chunks(in_display_p3(), P3)), muted()) < 1
+    assert mean_error(open_photo(with_chunks(in_light(muted()), LINEAR)), muted()) < 2
+    white_to_blue = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    usual, wide = (b"gAMA", struct.pack(">I", 45_455)), (b"cHRM", white_to_blue)
+    assert mean_error(open_photo(with_chunks(in_display_p3(), usual, wide)), muted()) < 1
+    assert open_photo(with_chunks(gradient(), usual)).tobytes() == gradient().tobytes()
+
+
+def test_which_statement_of_a_png_counts() -> None:
+    """The first of cICP, a profile, sRGB and gAMA; a cICP of video counts for nothing."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert mean_error(open_photo(with_chunks(in_display_p3(), P3, icc_profile=srgb)), muted()) < 1
+    assert open_photo(with_chunks(gradient(), LINEAR, icc_profile=srgb)).tobytes() == gradient().tobytes()
+    assert open_photo(with_chunks(gradient(), (b"sRGB", b"\0"), LINEAR)).tobytes() == gradient().tobytes()
+    assert open_photo(with_chunks(gradient(), (b"cICP", bytes([12, 13, 1, 0])))).tobytes() == gradient().tobytes()
+
+
+def test_orientation_in_xmp_alone_is_not_applied() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[700] = xmp
+    for data in (
+        encoded(gradient(), "JPEG", quality=95, xmp=xmp),
+        encoded(gradient(), "PNG", pnginfo=info),
+        encoded(gradient(), "TIFF", tiffinfo=tags),
+        encoded(gradient(), "WEBP", quality=95, xmp=xmp),
+    ):
+        assert mean_error(open_photo(data), gradient()) < 4
+        assert open_photo(Image.open(io.BytesIO(data))).size[::-1] in (gradient().size, gradient().size[::-1])
+
+
+# Files of phones
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_is_read_upright_whatever_its_name(tmp_path: Path, orientation: int) -> None:
+    stored = gradient(128, 64)
+    turned = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    encoder = pillow_heif.from_pillow(stored)
+    encoder.info["exif"] = exif.tobytes()
+    p3 = coded_profile(12, 13)
+    encoder.info["icc_profile"] = p3
+    for name in ("IMG_1.HEIC", "IMG_1.jpg"):
+        encoder.save(tmp_path / name, quality=95)
+        expected = open_photo(encoded(stored, "PNG", icc_profile=p3))
+        turn = turned[orientation]
+        expected = expected if turn is None else expected.transpose(turn)
+        shown = open_photo(tmp_path / name)
+        assert shown.size == expected.size
+        assert mean_error(shown, expected) < 4
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("lost", [1, 2, 6])
+def test_jpeg_without_its_last_bytes_is_read(progressive: bool, lost: int) -> None:
+    photo = gradient(320, 240)
+    data = encoded(photo, "JPEG", quality=90, progressive=progressive)
+    assert mean_error(open_photo(data[:-lost]), Image.open(io.BytesIO(data))) < 1
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_jpeg_that_misses_a_part_is_not(progressive: bool, kept: float) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8))
+    data = encoded(noise, "JPEG", progressive=progressive)
+    with pytest.raises(UnreadableImage, match="truncated"):
+        open_photo(data[: int(len(data) * kept)])

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "hyperstyle"
 LAYERS = {
     **dict.fromkeys(("errors", "version"), -3),
     "files": -2,
-    **dict.fromkeys(("bounded", "tensor_file", "traits"), -1),
+    **dict.fromkeys(("bounded", "colours", "formats", "tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "look", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(
@@ -37,12 +37,13 @@ ROOMS = {
     "av": ("hyperstyle/movies.py",),
     "cv2": ("hyperstyle/detail/",),
     "gradio": ("app.py", "hyperstyle/demo/"),
+    "pillow_heif": ("hyperstyle/formats.py",),
     "mediapipe": ("hyperstyle/alignment/landmarks.py",),
     "open_clip": ("hyperstyle/editing/", "hyperstyle/training/"),
     "sklearn": ("hyperstyle/editing/interfacegan.py", "hyperstyle/training/"),
     "typer": ("app.py", "hyperstyle/cli/"),
 }
-HEAVY = ("av", "gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
+HEAVY = ("av", "pillow_heif", "gradio", "mediapipe", "open_clip", "sklearn", "torchvision", "typer", "cv2")
 CORE = (
     "latents",
     "look",
