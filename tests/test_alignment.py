@@ -17,7 +17,9 @@ from hyperstyle.alignment import align_faces, crop, find_faces
 from hyperstyle.alignment.landmarks import FoundFace, eyes_and_mouth
 from hyperstyle.alignment.report import head_pose, make_report
 from hyperstyle.errors import NoFaceFound
-from hyperstyle.images import open_photo
+from hyperstyle.images import open_photo, to_photo
+from hyperstyle.synthetic.parameters import sample_parameters
+from hyperstyle.synthetic.renderer import render
 
 SIZE = 256
 
@@ -367,3 +369,60 @@ def test_a_fork_before_the_first_search_works() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# Photos as people have them: turned without a word, and faces that fill them
+
+
+QUARTERS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Image.Image]:
+    """Faces that were drawn, 320 px, some of which the detector also takes for faces when they are upside down."""
+    pictures = render(sample_parameters(8, seed=3), 320)
+    return [to_photo(picture) for picture in pictures]
+
+
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    group = canvas(sum(picture.width for picture in pictures) + 80, pictures[0].height + 80)
+    for i, picture in enumerate(pictures):
+        group.paste(picture, (40 + i * picture.width, 40))
+    return group
+
+
+@pytest.mark.parametrize("quarter", QUARTERS)
+def test_turned_photos_give_upright_crops(astronaut, drawn, quarter: int) -> None:
+    for photo in (astronaut, *drawn):
+        (upright,) = align_faces(photo, 64)
+        (face,) = align_faces(photo.transpose(QUARTERS[quarter]), 64)
+        assert difference(face.picture, upright.picture) < 14
+
+
+@pytest.mark.parametrize("quarter", QUARTERS)
+def test_every_face_of_a_turned_group_is_found_once(astronaut, drawn, quarter: int) -> None:
+    group = side_by_side([*drawn[:3], astronaut.crop((60, 0, 380, 320))])
+    upright = {round(face.quad[0, 0]): face.picture for face in align_faces(group, 64)}
+    assert len(upright) == 4
+    found = align_faces(group.transpose(QUARTERS[quarter]), 64)
+    assert len(found) == 4
+    for face in found:
+        assert min(difference(face.picture, other) for other in upright.values()) < 14
+
+
+@pytest.mark.parametrize("share", [0.8, 1.0])
+@pytest.mark.parametrize("quarter", [0, 2])
+def test_faces_that_fill_the_photo_are_found(drawn, share: float, quarter: int) -> None:
+    for photo in drawn:
+        left, top, right, bottom = find_faces(photo)[0].box
+        wide, high = share * (right - left) / 2, share * (bottom - top) / 2
+        middle = ((left + right) / 2, (top + bottom) / 2)
+        cut = photo.crop((*np.subtract(middle, (wide, high)), *np.add(middle, (wide, high))))
+        (face,) = find_faces(cut if quarter == 0 else cut.transpose(QUARTERS[quarter]))
+        assert face.size_px > 0.5 * min(cut.size)
+        assert (face.points[152, 1] > face.points[10, 1]) == (quarter == 0)  # chin and forehead
+
+
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick", "grass", "coins", "page", "clock", "moon"])
+def test_nothing_is_found_where_there_is_no_face(name: str) -> None:
+    assert find_faces(Image.fromarray(getattr(data, name)()).convert("RGB")) == []

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,13 @@ TILES_ACROSS = 3  # each level looks at tiles of a third of the side of the leve
 TILE_OVERLAP = 0.3  # of a tile; a face up to this large is whole in at least one tile
 DETECTOR_CONFIDENCE = 0.5
 MESH_CONFIDENCE = 0.5
+CERTAIN = 0.9  # of the detector's confidence: no face of 81 that was not upright reached it
+CLOSE_UP = 0.5  # of the photo's short side: larger faces are also searched for with a margin around the photo
 SAME_FACE_OVERLAP = 0.4  # two boxes that share more than this part of the smaller one are one face
 
+_CLOSE_UP_FRAME = 2.0  # side of what is searched for close-ups, in sides of the photo
+_CONTEXT_TO_TURN = 3.0  # side of the crop that is looked at from all four sides, in face sizes
+_GREY = 128
 _MESH_INPUT = 384  # px; the face fills half of it, twice what the mesh reads
 _MESH_CONTEXT = 2.0  # side of the crop for the mesh, in face sizes
 
@@ -100,9 +105,11 @@ def find_faces(photo: Image.Image) -> list[FoundFace]:
     with _networks() as networks:
         found = _search(photo, networks, levels=3)
         if not found:  # a photo lying on its side: the detector knows faces tilted up to about 75 degrees
-            for turns, turned in _quarter_turns(photo):
-                upright = _search(turned, networks, levels=2)
-                found = _distinct(found + [_turn_back(face, turns, turned.size) for face in upright])
+            for turns in (1, 3, 2):  # upside down is the rarest
+                found = _search(photo, networks, 2, turns, found)
+        found = _distinct([_righted(photo, face, networks) for face in found])
+        for turns in {_quarter_turns(face) for face in found} - {0}:  # there may be more that lie as these do
+            found = _search(photo, networks, 3, turns, found)
     return sorted(found, key=lambda face: face.size_px, reverse=True)
 
 
@@ -142,9 +149,19 @@ class _Candidate:
     score: float
 
 
-def _search(photo: Image.Image, networks: _Networks, levels: int) -> list[FoundFace]:
-    """Find the upright faces: the whole photo, then tiles of a third, then of a ninth of its side."""
-    found: list[FoundFace] = []
+def _search(
+    photo: Image.Image, networks: _Networks, levels: int, turns: int = 0, known: Sequence[FoundFace] = ()
+) -> list[FoundFace]:
+    """Find the upright faces: the whole photo, then tiles of a third, then of a ninth of its side; then one close up.
+
+    Args:
+        photo: RGB.
+        networks: Of this process.
+        levels: How many of the three sizes of tiles are searched.
+        turns: Quarter turns clockwise by which faces may lie in the photo.
+        known: Faces found before; they are part of the answer.
+    """
+    found = list(known)
     long_side = float(max(photo.size))
     smallest_tile = float(MIN_FACE_PX * SMALLEST_FACE_IN_TILE)
     tile = long_side
@@ -157,12 +174,54 @@ def _search(photo: Image.Image, networks: _Networks, levels: int) -> list[FoundF
                 break  # the level above already saw the smallest usable faces
             tile = max(tile / TILES_ACROSS, smallest_tile)
         for box in _tiles(photo.size, tile):
-            for candidate in networks.detect(photo, box):
-                if not any(_covers(face, candidate) for face in found):
-                    face = _confirm(photo, candidate, networks)
-                    if face is not None:
-                        found = _distinct([*found, face])
+            for candidate in networks.detect(photo, box, turns * np.pi / 2):
+                found = _with(found, photo, candidate, networks)
+    least = CLOSE_UP * min(photo.size)
+    if not any(face.size_px > least for face in found):
+        (box,) = _tiles(photo.size, long_side * _CLOSE_UP_FRAME)
+        for candidate in networks.detect(photo, box, turns * np.pi / 2, _GREY):
+            if candidate.side > least:
+                found = _with(found, photo, candidate, networks, least)
     return found
+
+
+def _with(
+    found: list[FoundFace], photo: Image.Image, candidate: _Candidate, networks: _Networks, least: float = MIN_FACE_PX
+) -> list[FoundFace]:
+    """Faces found so far, and a candidate that is another one of at least so many px."""
+    if any(_covers(face, candidate) for face in found):
+        return found
+    face = _confirm(photo, candidate, networks)
+    return found if face is None or face.size_px < least else _distinct([*found, face])
+
+
+def _righted(photo: Image.Image, face: FoundFace, networks: _Networks) -> FoundFace:
+    """The face as it is surest. Upside down, the detector takes a mouth for eyes and the mesh follows it.
+
+    Looked at from all four sides, a face is surest upright.
+    """
+    if face.score > CERTAIN:
+        return face
+    centre, half = (np.add(face.box[:2], face.box[2:])) / 2, face.size_px * _CONTEXT_TO_TURN / 2
+    box = (*(centre - half), *(centre + half))
+    best, most = None, 0.0
+    for turns in (0, 2, 1, 3):
+        for candidate in networks.detect(photo, box, _tilt(face) + turns * np.pi / 2, _GREY):
+            if candidate.score > most and _covers(face, candidate):
+                best, most = candidate if turns else None, candidate.score
+    righted = None if best is None else _confirm(photo, best, networks)
+    return face if righted is None else righted
+
+
+def _tilt(face: FoundFace) -> float:
+    """By how much a face is turned clockwise in the photo, in radians from -pi to pi."""
+    left_eye, right_eye, _, _ = eyes_and_mouth(face.landmarks)
+    return float(np.arctan2(*(right_eye - left_eye)[::-1]))
+
+
+def _quarter_turns(face: FoundFace) -> int:
+    """By how many quarters a face is turned clockwise, 0 to 3."""
+    return round(_tilt(face) / (np.pi / 2)) % 4
 
 
 def _tiles(size: tuple[int, int], tile: float) -> list[tuple[float, float, float, float]]:
@@ -217,26 +276,6 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return width * height / min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
 
 
-def _quarter_turns(photo: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The photo turned counter-clockwise by 1, 3 and 2 quarters: upside down is the rarest."""
-    for turns, method in (
-        (1, Image.Transpose.ROTATE_90),
-        (3, Image.Transpose.ROTATE_270),
-        (2, Image.Transpose.ROTATE_180),
-    ):
-        yield turns, photo.transpose(method)
-
-
-def _turn_back(face: FoundFace, turns: int, turned_size: tuple[int, int]) -> FoundFace:
-    """Map a face found in a turned photo into the photo itself."""
-    points = face.points.copy()
-    width, height = turned_size
-    for _ in range(turns):  # one quarter clockwise: (x, y) -> (height - 1 - y, x)
-        points[:, 0], points[:, 1] = height - 1 - points[:, 1], points[:, 0].copy()
-        width, height = height, width
-    return FoundFace(points, face.score)
-
-
 # The networks
 
 
@@ -264,29 +303,37 @@ class _Networks:
         self.detect(blank, (0, 0, 64, 64))
         self.mesh(blank, np.array([32.0, 32.0]), 32, 0.0)
 
-    def detect(self, photo: Image.Image, box: tuple[float, float, float, float]) -> list[_Candidate]:
-        """Find faces in a square part of the photo, (left, top, right, bottom)."""
+    def detect(
+        self, photo: Image.Image, box: tuple[float, ...], angle: float = 0.0, outside: int = 0
+    ) -> list[_Candidate]:
+        """Find faces in a square part of the photo.
+
+        Args:
+            photo: RGB.
+            box: Left, top, right and bottom of the square before it is turned.
+            angle: By which the square is turned clockwise about its centre, in radians; faces in it should be upright.
+            outside: Grey value of what lies outside the photo, 0 to 255.
+        """
         left, top, right, bottom = box
         side = right - left
-        out = int(min(side, 2 * 192))  # the detector reads 192 px; it shrinks without antialiasing, Pillow does not
-        pixels = _cut(photo, np.array([(left + right) / 2, (top + bottom) / 2]), side, 0.0, out)
+        centre = np.array([(left + right) / 2, (top + bottom) / 2])
+        out = max(
+            1, int(min(side, 2 * 192))
+        )  # the detector reads 192 px; it shrinks without antialiasing, Pillow does not
+        pixels = _cut(photo, centre, side, angle, out, outside)
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, sin], [-sin, cos]])
         result = self._detector.process(pixels)
         candidates = []
         for detection in result.detections or []:
             data = detection.location_data
             frame = data.relative_bounding_box
-            points = np.array([[point.x, point.y] for point in data.relative_keypoints])
-            offset = np.array([left, top])
-            candidates.append(
-                _Candidate(
-                    centre=offset
-                    + side * np.array([frame.xmin + frame.width / 2, frame.ymin + frame.height / 2])
-                    - 0.5,  # MediaPipe counts from the corner of a pixel, we from its centre
-                    side=float(side * max(frame.width, frame.height)),
-                    eyes=offset + side * points[:2] - 0.5,
-                    score=float(detection.score[0]),
-                )
-            )
+            middle = (frame.xmin + frame.width / 2, frame.ymin + frame.height / 2)
+            points = np.array([middle, *((point.x, point.y) for point in data.relative_keypoints)])
+            # MediaPipe counts from the corner of a pixel, we from its centre.
+            points = centre + side * (points - 0.5) @ turn - 0.5
+            size = float(side * max(frame.width, frame.height))
+            candidates.append(_Candidate(points[0], size, points[1:3], float(detection.score[0])))
         return candidates
 
     def mesh(self, photo: Image.Image, centre: Points, face_px: float, angle: float) -> Points | None:
@@ -324,8 +371,10 @@ class _Networks:
             self._segmenter.close()
 
 
-def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int) -> NDArray[np.uint8]:
-    """Cut a square turned by `angle` (radians) as (out, out, 3), antialiased, black outside the photo.
+def _cut(
+    photo: Image.Image, centre: Points, side: float, angle: float, out: int, outside: int = 0
+) -> NDArray[np.uint8]:
+    """Cut a square turned by `angle` (radians) as (out, out, 3), antialiased, of one grey value outside the photo.
 
     Only here the photo is measured as Pillow does: (0, 0) is the corner of the top left pixel.
     """
@@ -333,7 +382,7 @@ def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int
     left, top = np.floor(np.maximum(centre - reach, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(centre + reach, photo.size)).astype(int)
     if right <= left or bottom <= top:
-        return np.zeros((out, out, 3), dtype=np.uint8)
+        return np.full((out, out, 3), outside, dtype=np.uint8)
     shrink = max(1.0, side / out)
     size = (max(1, round((right - left) / shrink)), max(1, round((bottom - top) / shrink)))
     part = photo.resize(size, Image.Resampling.BILINEAR, (left, top, right, bottom), reducing_gap=2.0)
@@ -345,7 +394,9 @@ def _cut(photo: Image.Image, centre: Points, side: float, angle: float, out: int
         cos * scale[0], -sin * scale[0], corner[0] * scale[0],
         sin * scale[1], cos * scale[1], corner[1] * scale[1],
     )  # fmt: skip
-    turned = part.transform((out, out), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    turned = part.transform(
+        (out, out), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=(outside,) * 3
+    )
     return np.asarray(turned)
 
 
