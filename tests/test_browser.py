@@ -19,6 +19,7 @@ from pathlib import Path
 
 import av
 import gradio as gr
+import pillow_heif
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demo_tools import add_words, astronaut, close_event_loops, served, two_people
@@ -188,6 +189,29 @@ def shows(uri: str, expected: Image.Image) -> bool:
     """Whether the page shows this picture, give or take what JPEG makes of a rounding difference."""
     sent = decoded(to_data_uri(expected.convert("RGB")))
     return sum(ImageStat.Stat(ImageChops.difference(decoded(uri), sent)).mean) / 3 < 1
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_phone_photo_without_a_type_is_taken(visit, dropped: bool):
+    """Most systems but phones give a .heic no type, and Gradio's upload takes only what is called a picture."""
+    held = io.BytesIO()
+    pillow_heif.from_pillow(astronaut()).save(held, quality=80)
+    page = visit()
+    if dropped:
+        page.evaluate(
+            """data => {
+              const file = new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], "IMG_1.HEIC");
+              const dataTransfer = new DataTransfer();
+              dataTransfer.items.add(file);
+              const target = document.querySelector("#hs-upload button.upload-container");
+              target.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+            }""",
+            base64.b64encode(held.getvalue()).decode(),
+        )
+    else:
+        unnamed = {"name": "IMG_1.HEIC", "mimeType": "application/octet-stream", "buffer": held.getvalue()}
+        page.set_input_files("#hs-upload input[type=file]", files=[unnamed])
+    expect(page.locator(".hs-status[data-kind=done]")).to_contain_text("Rebuilt", timeout=PATIENCE_MS)
 
 
 def test_upload_rebuild_drag_type_and_download(visit, photos, pipeline, tmp_path):

@@ -10,6 +10,7 @@ import gradio as gr
 from hyperstyle.demo import texts
 from hyperstyle.demo.beginnings import MAX_SEED, MAX_TRUNCATION, Beginnings, Settings, read_settings
 from hyperstyle.demo.widgets import script
+from hyperstyle.formats import HEIF_SUFFIXES
 from hyperstyle.mixing import GROUPS
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class BeginningsForm:
             words={name: getattr(texts, name) for name in FORM_TEXTS},
         )
         # Pressed by the fold's own button, which stands among what belongs to it.
-        self.upload = gr.UploadButton(file_types=["image"], visible="hidden", elem_id="hs-mix-upload", type="filepath")
+        self.upload = gr.UploadButton(
+            file_types=["image", *HEIF_SUFFIXES], visible="hidden", elem_id="hs-mix-upload", type="filepath"
+        )
 
     def wire(
         self,

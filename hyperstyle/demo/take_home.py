@@ -30,7 +30,7 @@ def take_home() -> gr.HTML:
     return gr.HTML(
         value=write_take_home(TakeHome()),
         html_template='<div class="hs-panel hs-take-home"></div>',
-        js_on_load=script("slider.js", "take_home.js", "explain.js"),
+        js_on_load=script("slider.js", "take_home.js", "explain.js", "uploads.js"),
         apply_default_css=False,
         elem_id="hs-take-home",
         shapes=[_choice(name, texts.SHAPES) for name in SHAPES],
