@@ -35,6 +35,7 @@ _CURVE_POINTS = 4096
 _GAMMA_OF_SRGB = 1 / 2.2  # what PNG files say that hold sRGB values
 _SAME_GAMMA = 0.05  # as a part of it; the PNG library takes it for the same too
 _SAME_COLOUR = 2  # levels; profiles of sRGB itself differ by their rounding
+_OF_PHOTOS = (13, 16, 18)  # sRGB's curve and the two of HDR
 _HDR_WHITE = 203.0  # cd/m2 of a white sheet in HDR pictures (ITU-R BT.2408)
 
 
@@ -82,6 +83,18 @@ def profile_of_png(data: bytes, info: Mapping[Any, Any]) -> bytes | None:
     chromaticities = info.get("chromaticity") or _BT709
     plain = abs(gamma / _GAMMA_OF_SRGB - 1) < _SAME_GAMMA
     return _profile(chromaticities, _srgb_to_light if plain else lambda values: values ** (1 / gamma))
+
+
+def profile_of_heif(info: Mapping[Any, Any]) -> bytes | None:
+    """The ICC profile of a HEIF picture, or one that says the same as its numbers for colours; None for sRGB.
+
+    Numbers that speak of video's curve stand in many files of sRGB values, so they are not believed.
+    """
+    numbers = info.get("nclx_profile") or {}
+    transfer = numbers.get("transfer_characteristics")
+    if info.get("icc_profile") or transfer not in _OF_PHOTOS:
+        return info.get("icc_profile")
+    return coded_profile(int(numbers.get("color_primaries", 0)), int(transfer))
 
 
 def coded_profile(primaries: int, transfer: int) -> bytes | None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from hyperstyle.colours import profile_of_png, to_srgb
+from hyperstyle.colours import profile_of_heif, profile_of_png, to_srgb
 from hyperstyle.errors import HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
 from hyperstyle.files.whole import whole
 from hyperstyle.formats import MAX_PIXELS, mended_jpeg, open_picture
@@ -198,6 +198,8 @@ def _open(data: bytes, what: str, name: str = "") -> Image.Image:
         picture.info.pop(key, None)  # Pillow would take the orientation from it
     if picture.format == "PNG":
         picture.info["icc_profile"] = profile_of_png(data, picture.info)
+    elif picture.format == "HEIF":
+        picture.info["icc_profile"] = profile_of_heif(picture.info)
     return _decode(picture, what, data)
 
 

@@ -400,6 +400,14 @@ def test_heic_is_read_upright_whatever_its_name(tmp_path: Path, orientation: int
         assert mean_error(shown, expected) < 4
 
 
+def test_colours_of_heic_without_a_profile() -> None:
+    for picture, primaries in ((in_display_p3(), 12), (muted(), 1)):
+        held = io.BytesIO()
+        numbers = {"color_primaries": primaries, "transfer_characteristics": 13}
+        pillow_heif.from_pillow(picture).save(held, quality=98, save_nclx_profile=True, **numbers)
+        assert mean_error(open_photo(held.getvalue()), muted()) < 2
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("lost", [1, 2, 6])
 def test_jpeg_without_its_last_bytes_is_read(progressive: bool, lost: int) -> None:

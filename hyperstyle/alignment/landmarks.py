@@ -4,7 +4,8 @@
     crop of one face --segmenter--> person or background, per pixel
 
 The detector alone sees faces down to about a fourteenth of its picture's side, so larger photos are also searched in
-tiles. Every candidate is then cut out with its eyes level and confirmed by the face mesh.
+tiles. Every candidate is then cut out with its eyes level and confirmed by the face mesh. A face of which the detector
+is not certain is looked at from all four sides: turned photos are common, and it is surest of what it sees upright.
 """
 
 from __future__ import annotations
@@ -93,11 +94,11 @@ class FoundFace:
 def find_faces(photo: Image.Image) -> list[FoundFace]:
     """Find all faces, the largest first.
 
-    Faces are searched down to about 30 px. In a large photo with one large face, those smaller than a fortieth of the
-    photo's side are taken for passers-by and not looked for.
+    Faces are searched down to about 30 px, and up to those that fill the photo. In a large photo with one large face,
+    those smaller than a fortieth of the photo's side are taken for passers-by and not looked for.
 
     Args:
-        photo: RGB, upright; faces may be tilted by any angle.
+        photo: RGB; it may lie on its side or upside down, and faces may be tilted by any angle.
 
     Returns:
         One entry per face, empty when there is none. Safe to call from several threads.
