@@ -54,7 +54,7 @@ def open_picture(data: bytes, what: str, name: str = "") -> Image.Image:
     Args:
         data: The bytes of the file.
         what: How sentences name it.
-        name: Of the file; only tells camera raw files that look like a TIFF from other ones.
+        name: Of the file; only tells camera raw files from other TIFF files and from files of no known kind.
 
     Returns:
         A picture whose pixels are not decoded yet.
@@ -63,10 +63,9 @@ def open_picture(data: bytes, what: str, name: str = "") -> Image.Image:
         UnreadableImage: It is a document, a camera raw file, a kind that cannot be read here, or not a picture at all.
         PhotoTooLarge: It declares more pixels than Pillow opens.
     """
+    raw = f"{what} is a camera raw file, which has to be developed first; export it as JPEG and choose that."
     if _is_raw(data, name):
-        raise UnreadableImage(
-            f"{what} is a camera raw file, which has to be developed first; export it as JPEG and choose that."
-        )
+        raise UnreadableImage(raw)
     if _is_document(data):
         raise UnreadableImage(_document(what))
     try:
@@ -85,6 +84,8 @@ def open_picture(data: bytes, what: str, name: str = "") -> Image.Image:
             f"{what} has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller and try again."
         ) from None
     except Exception:  # the decoders raise every kind of error on damaged headers
+        if name.lower().endswith(RAW_SUFFIXES):
+            raise UnreadableImage(raw) from None
         if b"%PDF-" in data[:_SEARCHED] or data.startswith(_ZIP):
             raise UnreadableImage(_document(what)) from None
         if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):

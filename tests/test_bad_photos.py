@@ -244,9 +244,10 @@ def test_a_tiff_called_raw_is_refused_and_an_ordinary_one_is_read(tmp_path: Path
     ordinary = encoded(photo(), "TIFF")
     assert open_photo(ordinary).tobytes() == photo().tobytes()
     path = tmp_path / "DSC_0001.NEF"
-    path.write_bytes(ordinary)
-    with pytest.raises(UnreadableImage, match="camera raw"):
-        open_photo(path)
+    for content in (ordinary, b"a kind that nobody knows" * 40):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableImage, match="camera raw"):
+            open_photo(path)
 
 
 def test_heic_without_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
