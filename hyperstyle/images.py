@@ -7,21 +7,24 @@ clear sentence.
 from __future__ import annotations
 
 import io
+import os
 import threading
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 
 from hyperstyle.errors import HyperStyleError, PhotoTooLarge, UnreadableImage, UsageError
 from hyperstyle.files.whole import whole
 
-Photo = str | Path | bytes | Image.Image
+Photo = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8]
+"""A photo in any form that `open_photo` takes."""
 
 MAX_FILE_BYTES = 64 * 2**20  # the largest JPEGs phones and cameras write stay under 40 MB; more is not a snapshot
 MAX_PIXELS = 80_000_000  # 240 MB once decoded, above any ordinary camera; below Pillow's own alarm at 89 million
@@ -54,7 +57,8 @@ def open_photo(source: Photo) -> Image.Image:
     said besides its pixels (place, camera, date) is dropped.
 
     Args:
-        source: A path, the bytes of a file, or a PIL picture (which is left as it is).
+        source: A path, the bytes of a file, a binary file (read from its start where that is possible), an RGB array
+            (H, W, 3) uint8, or a PIL picture (which is left as it is).
 
     Returns:
         A new picture of mode "RGB" without metadata.
@@ -63,13 +67,17 @@ def open_photo(source: Photo) -> Image.Image:
         UnreadableImage: There is no such file, or it is empty, truncated, not a picture, or fully transparent.
         PhotoTooLarge: More than `MAX_FILE_BYTES` or `MAX_PIXELS`; the pixels are counted before decoding.
     """
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
     if isinstance(source, Image.Image):
         return _decode(source, "The picture")
-    if isinstance(source, bytes):
-        return _open(source, "The file")
-    if not isinstance(source, str | Path):
+    if hasattr(source, "read"):
+        source = _read_open_file(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _open(bytes(source), "The file")
+    if not isinstance(source, str | os.PathLike):
         raise UnreadableImage("No photo was given; choose a JPEG or PNG file first.")
-    path = Path(source)
+    path = Path(os.fsdecode(source))
     what = f"'{path.name or path}'"
     try:
         size = path.stat().st_size
@@ -85,6 +93,29 @@ def open_photo(source: Photo) -> Image.Image:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "its name is not valid"
         raise UnreadableImage(f"'{path}' cannot be read ({reason}); check the file and its permissions.") from None
     return _open(data, what)
+
+
+def _from_array(values: NDArray[Any]) -> Image.Image:
+    """The picture that an array holds."""
+    if values.dtype != np.uint8 or values.ndim != 3 or values.shape[2] != 3 or not values.size:
+        raise UnreadableImage(
+            f"A photo as an array needs the shape (H, W, 3) and the type uint8, not {values.shape} and {values.dtype}; "
+            "bring it to RGB values from 0 to 255 first."
+        )
+    return Image.fromarray(np.ascontiguousarray(values))
+
+
+def _read_open_file(file: Any) -> bytes:
+    """The bytes of an open file, from its start unless it flows past only once."""
+    try:
+        if file.seekable():
+            file.seek(0)  # so that the same file can be given twice, as to `align` and to `paste_back`
+        data = file.read()
+    except (AttributeError, OSError, ValueError):  # ValueError: it was closed, or holds text in another encoding
+        data = None
+    if not isinstance(data, bytes):
+        raise UnreadableImage('The open file cannot be read as bytes; open it with open(name, "rb") and keep it open.')
+    return data
 
 
 def to_tensor(picture: Image.Image, size: int | tuple[int, int] | None = None) -> Tensor:
