@@ -204,8 +204,8 @@ def picture_format(path: Path) -> str:
     """
     file_format = Image.registered_extensions().get(path.suffix.lower())
     if file_format is None or file_format not in Image.SAVE:
-        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
-        raise UsageError(f"Pictures cannot be saved as {named}; end the file name in .png, .jpg or .webp.")
+        named = f"as '{path.suffix}'" if path.suffix else "without a suffix"
+        raise UsageError(f"Pictures cannot be saved {named}; end the file name in .png, .jpg or .webp.")
     return file_format
 
 

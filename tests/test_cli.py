@@ -21,6 +21,7 @@ from skimage import data
 from tiny import make_tiny_domain
 
 from hyperstyle.cli import main
+from hyperstyle.cli.faces import parse_number
 from hyperstyle.latents import Inversion
 from hyperstyle.weights.fine_tuned import load_fine_tuned
 
@@ -368,6 +369,20 @@ def test_wrong_usage(run, photo, face, tmp_path):
 def test_bad_edits(run, tiny_folder, face, tmp_path, words, parts):
     refused(run("edit", face, "-o", tmp_path / "out.png", "--domain", tiny_folder, *words), 2, *parts)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_decimal_comma_is_understood_where_it_can_only_be_one(run, tiny_folder, face, tmp_path):
+    drawn = []
+    for number, value in enumerate(("1.5", "1,5", " 1,50 ", "+1,5")):
+        out = tmp_path / f"{number}.png"
+        assert run("edit", face, "-o", out, "--domain", tiny_folder, "--set", f"smile={value}")[0] == 0
+        drawn.append(out.read_bytes())
+    assert len(set(drawn)) == 1
+    assert parse_number("0,125", "x") == 0.125
+    assert parse_number("-,5", "x") == -0.5
+    for value in ("1,500", "1,2,3", "1.000,5", "1,", ","):
+        words = ("edit", face, "-o", tmp_path / "o.png", "--domain", tiny_folder, "--set", f"smile={value}")
+        refused(run(*words), 2, f"must be a number, not '{value}'")
 
 
 @pytest.mark.parametrize(("steps", "part"), [("-1", "not -1"), ("1000000", "not 1000000"), ("many", "'--steps'")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -480,8 +481,9 @@ def parse_prompt(word: str) -> tuple[str, float]:
 
 
 def parse_number(value: str, what: str) -> float:
-    """Understand a strength."""
+    """Understand a strength, also with a decimal comma; not 1,500, which may be either of two numbers."""
+    comma = re.fullmatch(r"\s*[+-]?\d*,\d+\s*", value) and not re.fullmatch(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", value)
     try:
-        return float(value)
+        return float(value.replace(",", ".") if comma else value)
     except ValueError:
         raise BadStrength(f"{what} must be a number, not '{value}'.") from None
