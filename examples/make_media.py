@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # so that the script runs from anywhere, without installing the package
 MEDIA = HERE / "media"
-SCENES = ("smile", "brow_raise")
+SCENES = ("smile", "yaw", "age", "glasses")
 """Sliders the animation moves, one after the other."""
 REACH = 0.7
 """How far, as a share of each slider's way from 0 to its end."""
-FRAMES_PER_SCENE = 16
+FRAMES_PER_SCENE = 12
 FRAME_MS = 80
 ANIMATION_WIDTH = 840
 

@@ -67,9 +67,9 @@ MAX_STEPS = 20  # published results stop improving after about five; more is a m
 MAX_OFFSET_STRENGTH = 4.0
 PREVIEW_PX = 256
 QUICK_SIDE = 512  # px; of edits on the photograph while a slider moves
-DETAIL_GAIN = {"expression": 1.35, "pose": 1.1, "identity": 1.25, "hair": 1.2, "accessories": 1.35}
+DETAIL_GAIN = {"expression": 1.3, "pose": 1.1, "identity": 1.1, "hair": 1.1, "accessories": 1.15}
 """How much further edits of a group go under all of the photo's detail, which holds on to what the photo shows. With
-this they change a photograph about as much as the rebuilt face, on 20 photographs of `photos`. Of other groups: 1."""
+this they change a photograph about as much as the rebuilt face, on 10 photographs of `photos`. Of other groups: 1."""
 _ROUNDING = 0.01  # how far types of few bits may carry values beyond [-1, 1]
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 

@@ -334,6 +334,27 @@ def test_steps_and_offset_strength(visit, photos, pipeline):
     expect(page.locator(".hs-film button")).to_have_count(3, timeout=PATIENCE_MS)
 
 
+def test_the_generator_s_own_picture_while_held(visit, photos, pipeline):
+    page = visit()
+    rebuilt = rebuild(page, photos / "one.png")
+    page.click("#hs-rebuild summary")
+    generated = pipeline.render(pipeline.invert(pipeline.align(photos / "one.png")))
+    page.locator("#hs-own").hover()
+    page.mouse.down()
+    held = wait_for_change(page, rebuilt)
+    assert shows(held, generated.resize(decoded(held).size))
+    page.wait_for_timeout(600)  # longer than a slider rests before its full picture: nothing else is asked for
+    assert picture(page) == held
+    page.mouse.up()
+    assert shows(wait_for_change(page, held), decoded(rebuilt))
+    before = picture(page)
+    page.keyboard.down("g")
+    held = wait_for_change(page, before)
+    page.keyboard.up("g")
+    assert shows(wait_for_change(page, held), decoded(rebuilt))
+    expect(page.locator("#hs-undo")).to_be_disabled()  # nothing of it is in the history
+
+
 def test_compare_two_methods_and_edit_both(visit, photos, pipeline):
     page = visit()
     page.get_by_role("tab", name=texts.TAB_COMPARE).click()

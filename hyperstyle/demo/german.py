@@ -260,6 +260,8 @@ GERMAN: dict[str, str] = {
     texts.STYLES["clay"]: "Ton",
     texts.REBUILD_HEADING: "Nachbau",
     texts.DETAIL_LABEL: "Details aus dem Foto",
+    texts.OWN_LABEL: "Halten: ohne Details aus dem Foto",
+    texts.OWN_INFO: "Zeigt, was der Generator allein zeichnet, solange Sie die Taste oder G gedrückt halten.",
     texts.DETAIL_INFO: "Wie viel vom Foto bleibt: 1 ist das Foto selbst, verändert; 0 ist, was der Generator zeichnet.",
     texts.OFFSET_LABEL: "Stärke der Anpassung",
     texts.OFFSET_INFO: "Wie weit die Gewichte zum Foto hin gehen: 0 ist das Gesicht des Encoders, 1 das verfeinerte.",

@@ -348,6 +348,32 @@ const numberSlider = (name, range, id, label, info) => makeSlider({
 const offset = numberSlider("offset_strength", props.offset, "hs-offset-strength", words.OFFSET_LABEL, words.OFFSET_INFO);
 const detail = numberSlider("detail", props.detail, "hs-detail", words.DETAIL_LABEL, words.DETAIL_INFO);
 
+// While the button or its key is held the generator's own picture is shown; nothing is remembered of it.
+let held = false;
+function hold() {
+  const kept = state.detail ?? 1;
+  if (held || !kept) return;
+  held = true;
+  own.setAttribute("aria-pressed", "true");
+  state.detail = 0;
+  send(true);
+  clearTimeout(waiting);
+  state.detail = kept;
+}
+function release() {
+  if (!held) return;
+  held = false;
+  own.setAttribute("aria-pressed", "false");
+  settle();
+}
+const own = make("button", {
+  type: "button", class: "hs-button", id: "hs-own", title: words.OWN_INFO, "aria-pressed": "false", "aria-keyshortcuts": "G",
+  onpointerdown: hold, oncontextmenu: (event) => event.preventDefault(),
+  onkeydown: (event) => [" ", "Enter"].includes(event.key) && hold(), onkeyup: release, onblur: release,
+}, words.OWN_LABEL);
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release);
+window.addEventListener("blur", release);
+
 const steps = make(
   "fieldset", { id: "hs-steps", "aria-describedby": "hs-steps-info" },
   make("legend", {}, words.STEPS_LABEL), make("p", { class: "info-text", id: "hs-steps-info" }, words.STEPS_INFO),
@@ -415,7 +441,7 @@ panel.append(
   ...groups.map(({ box }) => box),
   buildWords(),
   style ? buildGroup(words.STYLE_HEADING, true, "hs-styles", style) : "",
-  buildGroup(words.REBUILD_HEADING, false, "hs-rebuild", detail.row, offset.row, steps),
+  buildGroup(words.REBUILD_HEADING, false, "hs-rebuild", detail.row, own, offset.row, steps),
 );
 showState();
 
@@ -430,7 +456,7 @@ document.addEventListener("hs-controls", ({ detail }) => {
 });
 document.addEventListener("hs-answered", ({ detail }) => {
   if (detail < asked) return;
-  if (!props.value.moving) panel.setAttribute("aria-busy", "false");
+  if (held || !props.value.moving) panel.setAttribute("aria-busy", "false");
   else {
     // Counted from the answer, or a busy server would be given full pictures to draw between the moves of a drag.
     clearTimeout(waiting);
@@ -450,6 +476,10 @@ document.addEventListener("hs-sheet", ({ detail }) => {
   drawPrompts();
   promptRows.children[detail.prompt].querySelector(".hs-sheet").scrollIntoView({ block: "nearest" });
 });
+const isOwnKey = ({ key, target, ctrlKey, metaKey, altKey }) =>
+  key.toLowerCase() === "g" && !ctrlKey && !metaKey && !altKey && !target.matches?.("input[type=text], input[type=search], input[type=number], textarea");
+document.addEventListener("keydown", (event) => isOwnKey(event) && hold());
+document.addEventListener("keyup", ({ key }) => key.toLowerCase() === "g" && release());
 document.addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
   const key = event.key.toLowerCase();
