@@ -29,6 +29,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 on a Space)")
     parser.add_argument("--port", type=int, help="port to listen on (default: $GRADIO_SERVER_PORT, $PORT or 7860)")
+    parser.add_argument(
+        "--root-path", metavar="PATH", help="where a proxy shows the page, such as /faces (default: $GRADIO_ROOT_PATH)"
+    )
     parser.add_argument("--mcp", action="store_true", help="also offer the endpoints as tools to MCP clients")
     return parser.parse_args(arguments)
 
@@ -43,15 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         host = options.host or ports.default_host()
         port = ports.default_port() if options.port is None else options.port
+        root_path = ports.check_root_path(options.root_path)
         ports.check_port(host, port)
 
         from hyperstyle import load
         from hyperstyle.demo import create_demo, get_weights, serve
 
-        get_weights(options.domain, options.weights, host, port)
+        get_weights(options.domain, options.weights, host, port, root_path)
         pipeline = load(options.domain, options.device, options.weights)
 
-        serve(create_demo(pipeline), host, port, options.mcp)
+        serve(create_demo(pipeline), host, port, options.mcp, root_path)
     except HyperStyleError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -22,6 +22,7 @@ from hyperstyle.latents import Inversion
 from hyperstyle.look import AnyLook, HasLook, Look, TextEdit, blend_looks, look_of
 from hyperstyle.movies import MAX_FPS, check_movie, save_movie
 from hyperstyle.provenance import Source, comment, xmp_packet
+from hyperstyle.scalars import is_number, plain_scalar
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -164,6 +165,7 @@ class InPhoto:
 
     def __init__(self, photo: Photo, face: AlignedFace, max_side: int = MOVIE_SIDE, **options: Any) -> None:
         opened = open_photo(photo)
+        face.check_photo(opened)
         scale = min(1.0, max_side / max(opened.size))
         if scale < 1:
             width, height = (max(2, round(side * scale)) for side in opened.size)
@@ -177,6 +179,7 @@ class InPhoto:
             quad=(face.quad + 0.5) * scale - 0.5,
             box=(left, top, right, bottom),
             landmarks=(face.landmarks + 0.5) * scale - 0.5,
+            photo_size=self.size,
         )
         self._options = options
 
@@ -235,7 +238,7 @@ class Animation:
         place: Callable[[Image.Image], Image.Image] | None = None,
         face: AlignedFace | None = None,
     ) -> None:
-        self.pipeline, self.motion, self.fps = pipeline, motion, fps
+        self.pipeline, self.motion, self.fps = pipeline, motion, plain_scalar(fps)
         self.count = frame_count(seconds, fps)
         states = motion.states
         if isinstance(generator, str):
@@ -395,10 +398,11 @@ def frame_count(seconds: float, fps: int) -> int:
     Raises:
         UsageError: The length or the speed makes no sense, or there would be fewer than two frames.
     """
+    fps, seconds = plain_scalar(fps), plain_scalar(seconds)
     if not isinstance(fps, int) or not 1 <= fps <= MAX_FPS:
         raise UsageError(f"An animation shows 1 to {MAX_FPS} frames per second, not {fps}.")
-    if not 0 < seconds <= MAX_SECONDS:  # also refuses what is no number
-        raise UsageError(f"An animation may last up to {MAX_SECONDS:g} seconds, not {seconds:g}.")
+    if not is_number(seconds) or not 0 < seconds <= MAX_SECONDS:
+        raise UsageError(f"An animation may last up to {MAX_SECONDS:g} seconds, not {seconds}.")
     count = round(seconds * fps)
     if count < 2:
         raise UsageError(f"{seconds:g} seconds at {fps} frames per second are less than two frames; make it longer.")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +19,7 @@ from PIL import Image
 from hyperstyle import metrics
 from hyperstyle.alignment import PasteOptions
 from hyperstyle.errors import HyperStyleError, UsageError
-from hyperstyle.files.whole import write_text, writing
+from hyperstyle.files.whole import fit_name, write_text, writing
 from hyperstyle.formats import HEIF_SUFFIXES, PICTURES, RAW_SUFFIXES
 from hyperstyle.images import open_photo, to_tensor
 from hyperstyle.pipeline import HyperStyle
@@ -83,7 +84,7 @@ def find_photos(folder: Path) -> list[Path]:
     Raises:
         UsageError: There is no such folder, or no picture in it.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"There is no folder {folder}; name one with photos.")
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in PICTURES}
     suffixes.update(HEIF_SUFFIXES, RAW_SUFFIXES)  # raw files are not read, but who has them should learn what to do
@@ -97,12 +98,26 @@ def find_photos(folder: Path) -> list[Path]:
     return sorted(photos)
 
 
+def other_files(folder: Path, photos: Iterable[Path]) -> list[str]:
+    """Names of the files in a folder that are none of these photos, sorted; hidden ones belong to the machine."""
+    known = {photo.name for photo in photos}
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.name not in known and not path.name.startswith(".") and not path.is_dir()
+    )
+
+
 def place_results(photos: Iterable[Path], out: Path, suffix: str) -> dict[Path, Path]:
-    """Say where the result of each photo goes: under its own name, or its full name where two would be the same."""
+    """Say where the result of each photo goes: under its own name, or its full name where two would be the same.
+
+    A name that would be too long for a disk is cut.
+    """
     photos = list(photos)
     stems = [photo.stem.lower() for photo in photos]  # some disks take A and a for the same
     return {
-        photo: out / f"{photo.stem if stems.count(photo.stem.lower()) == 1 else photo.name}{suffix}" for photo in photos
+        photo: out / fit_name(photo.stem if stems.count(photo.stem.lower()) == 1 else photo.name, suffix)
+        for photo in photos
     }
 
 

@@ -203,8 +203,8 @@ def get_domain(name_or_folder: str | Path) -> Domain:
     if name in BUILT_IN:
         row = BUILT_IN[name]
         return read_domain(row.folder, row.directions)
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
+    folder = Path(os.path.expanduser(name))
+    if name and os.path.isdir(folder):  # unlike the methods of a path, this takes names that no disk does
         return read_domain(folder)
     raise UnknownDomain(
         f"There is no domain and no folder called '{name}'; {did_you_mean(name, BUILT_IN)}"

@@ -7,12 +7,14 @@ clear sentence.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
@@ -21,7 +23,8 @@ from hyperstyle.errors import HyperStyleError, PhotoTooLarge, UnreadableImage, U
 from hyperstyle.files.whole import whole
 from hyperstyle.formats import MAX_PIXELS, mended_jpeg, open_picture
 
-Photo = str | Path | bytes | Image.Image
+Photo = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8]
+"""A photo in any form that `open_photo` takes."""
 
 MAX_FILE_BYTES = 64 * 2**20  # the largest JPEGs phones and cameras write stay under 40 MB; more is not a snapshot
 BACKGROUND = (255, 255, 255)  # behind transparent parts: what a browser shows
@@ -52,7 +55,8 @@ def open_photo(source: Photo) -> Image.Image:
     first picture is taken. What the file said besides its pixels (place, camera, date) is dropped.
 
     Args:
-        source: A path, the bytes of a file, or a PIL picture (which is left as it is).
+        source: A path, the bytes of a file, a binary file (read from its start where that is possible), an RGB array
+            (H, W, 3) uint8, or a PIL picture (which is left as it is).
 
     Returns:
         A new picture of mode "RGB" without metadata.
@@ -62,13 +66,17 @@ def open_photo(source: Photo) -> Image.Image:
             raw file), or fully transparent.
         PhotoTooLarge: More than `MAX_FILE_BYTES` or `MAX_PIXELS`; the pixels are counted before decoding.
     """
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
     if isinstance(source, Image.Image):
         return _decode(source, "The picture")
-    if isinstance(source, bytes):
-        return _open(source, "The file")
-    if not isinstance(source, str | Path):
+    if hasattr(source, "read"):
+        source = _read_open_file(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _open(bytes(source), "The file")
+    if not isinstance(source, str | os.PathLike):
         raise UnreadableImage("No photo was given; choose a JPEG or PNG file first.")
-    path = Path(source)
+    path = Path(os.fsdecode(source))
     what = f"'{path.name or path}'"
     try:
         size = path.stat().st_size
@@ -84,6 +92,29 @@ def open_photo(source: Photo) -> Image.Image:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "its name is not valid"
         raise UnreadableImage(f"'{path}' cannot be read ({reason}); check the file and its permissions.") from None
     return _open(data, what, path.name)
+
+
+def _from_array(values: NDArray[Any]) -> Image.Image:
+    """The picture that an array holds."""
+    if values.dtype != np.uint8 or values.ndim != 3 or values.shape[2] != 3 or not values.size:
+        raise UnreadableImage(
+            f"A photo as an array needs the shape (H, W, 3) and the type uint8, not {values.shape} and {values.dtype}; "
+            "bring it to RGB values from 0 to 255 first."
+        )
+    return Image.fromarray(np.ascontiguousarray(values))
+
+
+def _read_open_file(file: Any) -> bytes:
+    """The bytes of an open file, from its start unless it flows past only once."""
+    try:
+        if file.seekable():
+            file.seek(0)  # so that the same file can be given twice, as to `align` and to `paste_back`
+        data = file.read()
+    except (AttributeError, OSError, ValueError):  # ValueError: it was closed, or holds text in another encoding
+        data = None
+    if not isinstance(data, bytes):
+        raise UnreadableImage('The open file cannot be read as bytes; open it with open(name, "rb") and keep it open.')
+    return data
 
 
 def to_tensor(picture: Image.Image, size: int | tuple[int, int] | None = None) -> Tensor:
@@ -172,8 +203,8 @@ def picture_format(path: Path) -> str:
     """
     file_format = Image.registered_extensions().get(path.suffix.lower())
     if file_format is None or file_format not in Image.SAVE:
-        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
-        raise UsageError(f"Pictures cannot be saved as {named}; end the file name in .png, .jpg or .webp.")
+        named = f"as '{path.suffix}'" if path.suffix else "without a suffix"
+        raise UsageError(f"Pictures cannot be saved {named}; end the file name in .png, .jpg or .webp.")
     return file_format
 
 

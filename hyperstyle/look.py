@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from hyperstyle.errors import BadLook
+from hyperstyle.scalars import is_number, plain_scalar
 
 DEFAULT_NEUTRAL = "a face"
 MAX_EDITS, MAX_WORDS = 200, 50
@@ -193,7 +194,8 @@ def a_name(value: Any, what: str) -> str:
 
 def a_number(value: Any, what: str) -> float:
     """Return a finite number as a float, or refuse what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    value = plain_scalar(value)
+    if not is_number(value):
         raise BadLook(f"{what} needs a number, not {str(value)[:40]!r}")
     try:
         number = float(value)

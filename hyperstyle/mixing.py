@@ -15,6 +15,7 @@ from hyperstyle.errors import ShapeMismatch, UsageError, WrongDomain, did_you_me
 from hyperstyle.latents import Deltas, Inversion
 from hyperstyle.models.layer_table import LayerSpec
 from hyperstyle.models.stylegan2 import Generator, repeat_w
+from hyperstyle.scalars import is_number, plain_scalar
 from hyperstyle.synthetic.parameters import Z_DIM, sample_parameters, to_z
 
 OffsetsOf = Callable[[Inversion], Deltas]
@@ -70,8 +71,9 @@ def interpolate(a: Inversion, b: Inversion, t: float, offsets_of: OffsetsOf | No
         UsageError: `t` is outside 0 to 1, or `offsets_of` is needed and missing.
     """
     _check_pair(a, b)
-    if not 0 <= t <= 1:
-        raise UsageError(f"The share of the second face must lie between 0 and 1, not {t:g}.")
+    t = plain_scalar(t)
+    if not is_number(t) or not 0 <= t <= 1:
+        raise UsageError(f"The share of the second face must lie between 0 and 1, not {t}.")
     if t in (0, 1):
         return b if t else a
     w_plus = torch.lerp(a.w_plus, b.w_plus, t)
@@ -137,13 +139,14 @@ def random_face(domain: Domain, generator: Generator, seed: int, truncation_psi:
     Raises:
         UsageError: The seed is negative or beyond 63 bits, or `truncation_psi` is outside 0 to 2.
     """
-    if not 0 <= seed < 2**63:
+    seed, truncation_psi = plain_scalar(seed), plain_scalar(truncation_psi)
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise UsageError(f"The seed must be a whole number from 0 up, not {seed}.")
     drawn = draws_portraits(generator)
     if truncation_psi is None:
         truncation_psi = 1.0 if drawn else MADE_UP_TRUNCATION
-    if not 0 <= truncation_psi <= 2:
-        raise UsageError(f"The truncation must lie between 0 (the average face) and 2, not {truncation_psi:g}.")
+    if not is_number(truncation_psi) or not 0 <= truncation_psi <= 2:
+        raise UsageError(f"The truncation must lie between 0 (the average face) and 2, not {truncation_psi}.")
     if drawn:
         z = to_z(sample_parameters(1, seed))
     else:
@@ -174,12 +177,12 @@ def _rows(take: str | Iterable[str | int], layers: Sequence[LayerSpec]) -> list[
     """Row numbers, in order, of named groups and numbers."""
     groups, count = style_groups(layers), max(layer.w_index for layer in layers) + 1
     rows: set[int] = set()
-    for item in [take] if isinstance(take, str) else take:
+    for item in [take] if isinstance(take, str) else map(plain_scalar, take):
         if isinstance(item, str):
             if item not in groups:
                 raise UsageError(f"There is no group of layers called '{item}'; {did_you_mean(item, groups)}")
             rows.update(groups[item])
-        elif not 0 <= item < count:
+        elif not isinstance(item, int) or not 0 <= item < count:
             raise UsageError(f"The latent has the rows 0 to {count - 1}, and no row {item}.")
         else:
             rows.add(item)

@@ -40,8 +40,8 @@ def check_movie(path: str | Path, fps: int, frames: int, size: tuple[int, int]) 
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in _WRITERS:
-        named = f"'{path.suffix}'" if path.suffix else "without a suffix"
-        raise UsageError(f"Animations cannot be saved as {named}; end the file name in .mp4, .gif or .webp.")
+        named = f"as '{path.suffix}'" if path.suffix else "without a suffix"
+        raise UsageError(f"Animations cannot be saved {named}; end the file name in .mp4, .gif or .webp.")
     fastest = _GIF_MAX_FPS if suffix == ".gif" else MAX_FPS
     if not 1 <= fps <= fastest:
         raise UsageError(f"A {suffix} file shows 1 to {fastest} pictures per second, not {fps}.")

@@ -12,6 +12,7 @@ keeps, so any number of people can use one `HyperStyle` at once. The only state 
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +53,7 @@ from hyperstyle.models.style_encoders import StyleEncoder
 from hyperstyle.previews import Correction, Corrections
 from hyperstyle.published import prepare
 from hyperstyle.recipes import Recipe
+from hyperstyle.scalars import plain_scalar
 from hyperstyle.weights.fine_tuned import check_style, load_style
 from hyperstyle.weights.load import DomainModels, build_baseline, load_models, load_network, loader
 
@@ -68,6 +70,7 @@ QUICK_SIDE = 512  # px; of edits on the photograph while a slider moves
 DETAIL_GAIN = {"expression": 1.3, "pose": 1.1, "identity": 1.1, "hair": 1.1, "accessories": 1.15}
 """How much further edits of a group go under all of the photo's detail, which holds on to what the photo shows. With
 this they change a photograph about as much as the rebuilt face, on 10 photographs of `photos`. Of other groups: 1."""
+_ROUNDING = 0.01  # how far types of few bits may carry values beyond [-1, 1]
 CACHE_BYTES = 256 * 2**20  # about 40 faces at 128 px, two at 1024 px
 
 
@@ -132,6 +135,7 @@ def choose_face(faces: Sequence[AlignedFace], face: int | Literal["largest"]) ->
     Raises:
         NoSuchFace: There are fewer faces than that.
     """
+    face = plain_scalar(face)
     index = 0 if face == "largest" else face
     if not isinstance(index, int) or not 0 <= index < len(faces):
         count = "only face 0 was found" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
@@ -219,7 +223,7 @@ class HyperStyle:
         """Find the faces in a photo and cut one out.
 
         Args:
-            photo: A path, the bytes of a file or a PIL picture.
+            photo: A path, the bytes of a file, an open binary file, a PIL picture or an array, as for `open_photo`.
             face: "largest", or a number counted from 0 in order of size.
 
         Raises:
@@ -242,23 +246,33 @@ class HyperStyle:
 
     # face -> inversion
 
-    def target(self, face: AlignedFace | Image.Image | Tensor) -> Tensor:
+    def target(self, face: AlignedFace | Photo | Tensor) -> Tensor:
         """Turn an aligned face into what the networks compare with.
 
         Args:
-            face: From `align`; or a PIL picture that already is such a crop; or (B, 3, H, W) in [-1, 1], kept as it is.
+            face: From `align`; or a picture that already is such a crop, in any form that `open_photo` takes but text;
+                or (B, 3, H, W) in [-1, 1], kept as it is.
 
         Returns:
             (1, 3, *domain.picture_hw) in [-1, 1], on the models' device.
+
+        Raises:
+            UsageError: It is text, such as the name of a photo that no face was cut out of.
+            ShapeMismatch: A tensor of another shape, or with values outside [-1, 1].
+            UnreadableImage: It is no picture (also `PhotoTooLarge`).
         """
         if isinstance(face, Tensor):
+            _check_tensor(face, "The face")
             return face.to(self.device)
-        picture = face if isinstance(face, Image.Image) else face.picture
-        return to_tensor(picture.convert("RGB"), self.domain.picture_hw).to(self.device)
+        picture: Any = getattr(face, "picture", face)
+        if isinstance(picture, str):
+            raise _no_face(face)
+        rgb = picture.convert("RGB") if isinstance(picture, Image.Image) else open_photo(picture)
+        return to_tensor(rgb, self.domain.picture_hw).to(self.device)
 
     def invert(
         self,
-        face: AlignedFace | Image.Image | Tensor,
+        face: AlignedFace | Photo | Tensor,
         steps: int | None = None,
         on_step: Callable[[int, Tensor], None] | None = None,
         method: str = "hyperstyle",
@@ -281,7 +295,7 @@ class HyperStyle:
             if steps is not None:
                 raise UsageError(f"The method '{method}' has no refinement steps; leave them out.")
             return self.inverter(method).invert(self.target(face), on_step)
-        steps = self.domain.refinement_steps if steps is None else steps
+        steps = self.domain.refinement_steps if steps is None else plain_scalar(steps)
         if not isinstance(steps, int) or not 0 <= steps <= MAX_STEPS:
             raise UsageError(f"The number of refinement steps must lie between 0 and {MAX_STEPS}, not {steps}.")
         inverter = self.inverter("hyperstyle", steps=steps)
@@ -364,6 +378,7 @@ class HyperStyle:
     def interpolate(self, a: Inversion, b: Inversion, t: float) -> Inversion:
         """Go part of the way from one face to another; 0 is `a`, 1 is `b`. Raises as `mixing.interpolate` does."""
         self._check_domain(a)
+        _check_inversion(b)
         return mixing.interpolate(a, b, t, self._offsets)
 
     def mix_styles(self, a: Inversion, b: Inversion, take: str | Iterable[str | int]) -> Inversion:
@@ -378,6 +393,7 @@ class HyperStyle:
             UsageError: There is no such group or row (also what `interpolate` raises).
         """
         self._check_domain(a)
+        _check_inversion(b)
         return mixing.mix_styles(a, b, take, self.models.generator.layers, self._offsets)
 
     def random_face(self, seed: int, truncation_psi: float | None = None) -> Inversion:
@@ -419,6 +435,7 @@ class HyperStyle:
             BadPrompt: A prompt is empty or too long (also `UnknownPrompt`).
             ShapeMismatch: The inversion holds several faces (use `draw`), or the generator has no such resolution.
         """
+        self._check_domain(inversion)
         if len(inversion) != 1:
             raise ShapeMismatch(f"This inversion holds {len(inversion)} faces; draw them, or render one of them.")
         return to_photo(self.draw(inversion, look, *values, resolution=resolution, remember=remember, **parts))
@@ -526,6 +543,8 @@ class HyperStyle:
         Raises:
             UsageError: `detail` does not lie between 0 and 1 (also what `render` raises).
         """
+        if not hasattr(face, "own_crop"):
+            raise _no_face(face)
         look = look_of(look, *values, **parts)
         self.check_look(look)
         paint = self.preview if quick else self.render
@@ -659,7 +678,8 @@ class HyperStyle:
             keep: Regions that stay the photo's own, names of `alignment.REGIONS`.
 
         Raises:
-            UsageError: An option is out of range, or there is no such region.
+            UsageError: An option is out of range, there is no such region, or the face was found in a photo of another
+                size.
         """
         from hyperstyle.alignment import PasteOptions
 
@@ -679,6 +699,11 @@ class HyperStyle:
         """
         from hyperstyle.alignment import paste_back_all
 
+        for face, picture, _ in edited:
+            if not hasattr(face, "own_crop"):
+                raise _no_face(face)
+            if not isinstance(picture, Image.Image):
+                raise UsageError(f"The edited face must be a picture, as `render` returns it, not {_named(picture)}.")
         return paste_back_all(open_photo(photo), edited)
 
     def measure(self, target: Tensor, reconstruction: Tensor) -> dict[str, float]:
@@ -692,12 +717,22 @@ class HyperStyle:
             Means over the batch: `identity` (cosine similarity, 1 is the same), `perceptual` (0 is the same), `l2`
             (mean squared difference), `ms_ssim` (1 is the same) and `psnr` (dB). Identity and perceptual distance are
             left out where the domain has no network for them.
+
+        Raises:
+            ShapeMismatch: They differ in shape, the target has values outside [-1, 1], or a value is not a number.
         """
         with torch.inference_mode():
             return {name: float(values.mean()) for name, values in self.measure_each(target, reconstruction).items()}
 
     def measure_each(self, target: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
         """As `measure`, with one value per picture: (B,) tensors."""
+        _check_tensor(target, "The target")
+        _check_tensor(reconstruction, "The reconstruction", bound=None)
+        if target.shape != reconstruction.shape:
+            raise ShapeMismatch(
+                f"The target is {tuple(target.shape)} and the reconstruction {tuple(reconstruction.shape)}; compare "
+                "pictures of one size, and as many of one as of the other."
+            )
         target, reconstruction = target.to(self.device), reconstruction.to(self.device).clamp(-1, 1)
         models, found = self.models, {}
         with torch.inference_mode():
@@ -758,6 +793,7 @@ class HyperStyle:
         return self.fast.generator.prepare(inversion_deltas(self.fast.hypernetwork, inversion, self.device))
 
     def _check_domain(self, inversion: Inversion) -> None:
+        _check_inversion(inversion)
         if inversion.domain != self.domain.name:
             raise WrongDomain(
                 f"This face was rebuilt in the domain '{inversion.domain}', but '{self.domain.name}' is loaded; "
@@ -769,3 +805,46 @@ class HyperStyle:
                 f"This face's latent is {tuple(inversion.w_plus.shape[1:])}, but the domain '{self.domain.name}' "
                 f"needs ({layers}, {width}); rebuild the face from its photo."
             )
+
+
+def _named(value: Any) -> str:
+    """What somebody gave in place of what is needed, for a sentence."""
+    return f"the text '{value[:40]}'" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _check_inversion(value: Any) -> None:
+    if not isinstance(value, Inversion):
+        raise UsageError(
+            f"A rebuilt face is needed, not {_named(value)}; make one with `invert`, or read a saved one with "
+            "Inversion.load(...)."
+        )
+
+
+def _no_face(value: Any) -> UsageError:
+    return UsageError(f"A face that was cut out is needed, not {_named(value)}; make one with `align`.")
+
+
+def _check_tensor(values: Tensor, what: str, bound: float | None = 1.0) -> None:
+    """Refuse a tensor that is no batch of pictures.
+
+    Args:
+        values: Should be (B, 3, H, W), of a float type and finite.
+        what: Start of the sentence.
+        bound: Largest magnitude; None for any, as generated pictures lie a little outside [-1, 1].
+
+    Raises:
+        ShapeMismatch: It is something else.
+    """
+    if not isinstance(values, Tensor) or not values.is_floating_point() or values.ndim != 4 or values.shape[1] != 3:
+        given = f"{tuple(values.shape)} of {values.dtype}" if isinstance(values, Tensor) else _named(values)
+        raise ShapeMismatch(f"{what} must be a tensor (B, 3, H, W) of floats in [-1, 1], not {given}.")
+    if not values.numel():
+        raise ShapeMismatch(f"{what} holds no picture: its shape is {tuple(values.shape)}.")
+    low, high = (float(end) for end in torch.aminmax(values))
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise ShapeMismatch(f"{what} holds a value that is not a finite number; look at where it comes from.")
+    if bound is not None and max(-low, high) > bound + _ROUNDING:
+        raise ShapeMismatch(
+            f"{what} has values from {low:g} to {high:g}, and they must lie in [-1, 1]; of values from 0 to 255, give "
+            "x / 127.5 - 1."
+        )

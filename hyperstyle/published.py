@@ -157,8 +157,8 @@ def prepare(domain: Domain, weights: str | Path | None = None, on_part: OnPart |
         if _required_found(domain, None):
             _convert_new(domain, _found(domain, None), domain.weights, on_part)
         return domain
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(named))
+    if not os.path.isdir(folder):
         raise UsageError(f"There is no folder {folder}; name the one that holds the weights of '{domain.name}'.")
     if (folder / domain.files["generator"]).exists():
         return _at(domain, folder)

@@ -22,6 +22,7 @@ from hyperstyle.errors import BadLook, BadRecipe, HyperStyleError, UsageError, W
 from hyperstyle.files.whole import write_text
 from hyperstyle.latents import Inversion
 from hyperstyle.look import DEFAULT_NEUTRAL, NAMES, NUMBERS, AnyLook, HasLook, Look, TextEdit, a_name, a_number, look_of
+from hyperstyle.scalars import plain_scalar
 
 FORMAT = "hyperstyle.recipe"
 VERSION = 1
@@ -78,6 +79,7 @@ class Recipe(HasLook):
         text_off: Collection[int] = (),
         **parts: Any,
     ) -> None:
+        steps = plain_scalar(steps)
         try:
             settled = {
                 "domain": a_name(domain, "the domain"),

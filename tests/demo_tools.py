@@ -95,12 +95,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(pipeline: HyperStyle, examples: Path | None = None, mcp: bool = False) -> Iterator[tuple[str, object]]:
+def served(
+    pipeline: HyperStyle, examples: Path | None = None, mcp: bool = False, **options: object
+) -> Iterator[tuple[str, object]]:
     """Serve the page for the duration of a block; gives its address and the `gr.Blocks`."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", folder)
         demo = create_demo(pipeline, examples=examples, hosted=False)
         try:
-            yield launch(demo, port=free_port(), mcp=mcp, prevent_thread_lock=True, quiet=True), demo
+            yield launch(demo, port=free_port(), mcp=mcp, prevent_thread_lock=True, quiet=True, **options), demo
         finally:
             demo.close(verbose=False)

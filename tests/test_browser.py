@@ -529,8 +529,8 @@ def test_a_phone_keeps_the_face_in_sight(visit, photos, pipeline, scheme):
 
 def set_slider(page: Page, slider: str, value: float) -> None:
     """Type an exact value beside a slider."""
-    page.fill(f"{slider} input[type=number]", str(value))
-    page.press(f"{slider} input[type=number]", "Tab")
+    page.fill(f"{slider} input[inputmode]", str(value))
+    page.press(f"{slider} input[inputmode]", "Tab")
 
 
 def in_use(page: Page) -> list[str]:
@@ -578,8 +578,8 @@ def test_three_edits_history_and_two_states_compared(visit, photos, pipeline):
     states.nth(1).focus()
     page.keyboard.press("Enter")
     assert wait_for_change(page, two) == one
-    assert page.input_value(f"{second} input[type=number]") == "0"
-    assert page.input_value(f"{first} input[type=number]") == "1.5"
+    assert page.input_value(f"{second} input[inputmode]") == "0"
+    assert page.input_value(f"{first} input[inputmode]") == "1.5"
     expect(states.nth(1)).to_have_attribute("aria-current", "true")
 
     # Kept under a name, then two states side by side; an edit goes on from where the page was.
@@ -628,11 +628,11 @@ def test_a_contact_sheet_is_adopted_by_keyboard(visit, photos):
     page.keyboard.press("Enter")
     adopted = wait_for_change(page, before)
     expect(cells.nth(7)).to_have_attribute("aria-pressed", "true")
-    strength, apart = (page.input_value(f"#hs-words-{part}-0 input[type=number]") for part in ("strength", "apart"))
+    strength, apart = (page.input_value(f"#hs-words-{part}-0 input[inputmode]") for part in ("strength", "apart"))
     assert cells.nth(7).get_attribute("aria-label") == texts.SHEET_CELL.format(strength=strength, disentanglement=apart)
     page.click("#hs-undo")
     assert wait_for_change(page, adopted) == before
-    assert page.input_value("#hs-words-apart-0 input[type=number]") == ""  # what suits the words best
+    assert page.input_value("#hs-words-apart-0 input[inputmode]") == ""  # what suits the words best
 
 
 def test_the_search_leaves_what_matches(visit, pipeline):
@@ -737,7 +737,7 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     expect(page.locator(".hs-status")).to_have_text(texts.RECIPE_FACE_LOADED, timeout=PATIENCE_MS)
     drawn = settled(page)
     assert drawn != two  # the photo, and with it its detail, stayed behind
-    assert page.input_value(f"{smile} input[type=number]") == "1.5"
+    assert page.input_value(f"{smile} input[inputmode]") == "1.5"
     expect(page.locator("#hs-keep-face")).to_be_checked()
 
     page.get_by_role("tab", name=texts.TAB_ANIMATE).click()
@@ -749,7 +749,7 @@ def test_the_whole_story(visit, photos, pipeline, tmp_path):
     wait_for_change(page, drawn)
 
     page = visit(at=link, ready=texts.LINK_WAITS)
-    assert page.input_value(f"{other} input[type=number]") == "-1"
+    assert page.input_value(f"{other} input[inputmode]") == "-1"
 
 
 STOP_AT_ONCE = """() => {

@@ -21,6 +21,7 @@ from skimage import data
 from tiny import make_tiny_domain
 
 from hyperstyle.cli import main
+from hyperstyle.cli.faces import parse_number
 from hyperstyle.latents import Inversion
 from hyperstyle.weights.fine_tuned import load_fine_tuned
 
@@ -370,6 +371,20 @@ def test_bad_edits(run, tiny_folder, face, tmp_path, words, parts):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_decimal_comma_is_understood_where_it_can_only_be_one(run, tiny_folder, face, tmp_path):
+    drawn = []
+    for number, value in enumerate(("1.5", "1,5", " 1,50 ", "+1,5")):
+        out = tmp_path / f"{number}.png"
+        assert run("edit", face, "-o", out, "--domain", tiny_folder, "--set", f"smile={value}")[0] == 0
+        drawn.append(out.read_bytes())
+    assert len(set(drawn)) == 1
+    assert parse_number("0,125", "x") == 0.125
+    assert parse_number("-,5", "x") == -0.5
+    for value in ("1,500", "1,2,3", "1.000,5", "1,", ","):
+        words = ("edit", face, "-o", tmp_path / "o.png", "--domain", tiny_folder, "--set", f"smile={value}")
+        refused(run(*words), 2, f"must be a number, not '{value}'")
+
+
 @pytest.mark.parametrize(("steps", "part"), [("-1", "not -1"), ("1000000", "not 1000000"), ("many", "'--steps'")])
 def test_bad_steps(run, tiny_folder, photo, tmp_path, steps, part):
     result = run("invert", photo, "-o", tmp_path / "f.safetensors", "--steps", steps, "--domain", tiny_folder)
@@ -444,6 +459,67 @@ def test_nowhere_to_write(run, tiny_folder, photo, face, tmp_path):
     refused(run("edit", face, "-o", tmp_path, "--domain", tiny_folder), 1, "is a folder")
     refused(run("edit", face, "-o", tmp_path / "out.xyz", "--domain", tiny_folder), 2, ".xyz")
     refused(run("align", photo, "-o", tmp_path / "file" / "faces"), 1, "Could not write")
+
+
+def test_what_is_read_is_never_written_over(run, tiny_folder, photo, face, tmp_path, monkeypatch):
+    """By the file itself: through a link, from another folder, under a second name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "faces").mkdir()
+    shutil.copy(photo, "photo.png")
+    shutil.copy(face, "face.safetensors")
+    assert run("edit", face, "-o", "drawn.png", "--domain", tiny_folder, "--save-recipe", "a.hyperstyle.json")[0] == 0
+    Path("link.png").symlink_to("photo.png")
+    Path("second.png").hardlink_to("photo.png")
+    Path("link.safetensors").symlink_to("face.safetensors")
+    Path("link.hyperstyle.json").symlink_to("a.hyperstyle.json")
+    Path("sub/faces/photo_face0.png").symlink_to("../../photo.png")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    same, absolute = "are the same file", tmp_path / "photo.png"
+    for out in ("photo.png", "sub/../photo.png", "link.png", "second.png", absolute):
+        refused(run("edit", "photo.png", "-o", out, "--domain", tiny_folder), 2, same)
+    refused(run("edit", "link.png", "-o", "photo.png", "--domain", tiny_folder), 2, same)
+    refused(run("edit", photo, "-o", "photo.png", "--recipe", "link.png", "--domain", tiny_folder), 2, same)
+    refused(run("edit", "a.hyperstyle.json", "-o", "o.png", "--save-recipe", "link.hyperstyle.json"), 2, same)
+    refused(run("edit", photo, "-o", "photo.png", "--generator", "link.png"), 2, same)
+    refused(run("invert", "face.safetensors", "-o", "link.safetensors"), 2, same)
+    refused(run("invert", "photo.png", "-o", "o.safetensors", "--report", "link.png"), 2, same)
+    refused(run("invert", "photo.png", "-o", "o.safetensors", "--report", "sub/../o.safetensors"), 2, same)
+    for one, other in (("face.safetensors", face), (face, "face.safetensors")):
+        refused(run("mix", one, other, "-o", "link.safetensors", "--domain", tiny_folder), 2, same)
+    movie = ("-o", "photo.gif", "--sweep", "smile=-1:1", "--domain", tiny_folder)
+    Path("photo.gif").symlink_to("photo.png")
+    Path("face.gif").symlink_to("face.safetensors")
+    refused(run("animate", "photo.png", *movie), 2, same)
+    refused(run("animate", photo, "-o", "face.gif", "--into", "face.safetensors"), 2, same)
+    refused(run("align", "photo.png", "-o", "sub/faces"), 2, same)
+    refused(run("benchmark", "--out", "numbers.md", "--domain", tiny_folder), 2, same)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before} == before
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "\U0001f642"])
+def test_names_that_are_too_long(run, tiny_folder, photo, face, tmp_path, letter, monkeypatch):
+    monkeypatch.setattr("hyperstyle.cli.shared.load_pipeline", None)  # nothing is loaded for them
+    count = 255 // len(letter.encode())
+    name = letter * count
+    domain = ("--domain", tiny_folder)
+    long = "too long"
+    refused(run("edit", face, "-o", tmp_path / f"{name}.png", *domain), 1, long)
+    recipe = tmp_path / f"{name}.hyperstyle.json"
+    refused(run("edit", face, "-o", tmp_path / "o.png", "--save-recipe", recipe, *domain), 1, long)
+    refused(run("invert", photo, "-o", tmp_path / f"{name}.safetensors", *domain), 1, long)
+    refused(run("invert", photo, "-o", tmp_path / "f.safetensors", "--report", tmp_path / f"{name}.json"), 1, long)
+    refused(run("mix", face, face, "-o", tmp_path / f"{name}.png", *domain), 1, long)
+    refused(run("random", "-o", tmp_path / f"{name}.png", *domain), 1, long)
+    refused(run("animate", face, "-o", tmp_path / f"{name}.mp4", "--sweep", "smile=0:1", *domain), 1, long)
+    refused(run("align", photo, "-o", tmp_path / f"{name}{letter}"), 1, long)
+    for read in (f"{name}.png", f"{name}.safetensors", f"{name}.hyperstyle.json"):
+        refused(run("edit", tmp_path / read, "-o", tmp_path / "o.png", *domain), 1)
+    refused(run("batch", tmp_path / f"{name}{letter}", "--recipe", recipe, "-o", tmp_path / "out"), 2, "no folder")
+    refused(run("edits", "--domain", f"{name}{letter}"), 2)
+    refused(run("edits", "--domain", "ffhq", "--weights", f"{name}{letter}"), 2)
+    refused(run("edits", "--domain", "~nobody/at/home"), 2, "no domain")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_full_disk(run, tiny_folder, face, tmp_path):

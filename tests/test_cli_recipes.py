@@ -183,7 +183,8 @@ def test_batch_edits_every_photo_and_names_the_bad_ones(run, tiny, tiny_folder, 
         assert float(rows[name]["seconds"]) > 0
         assert -1 <= float(rows[name]["identity"]) <= 1
     failed = [row for row in rows.values() if row["status"] == "failed"]
-    assert err.splitlines() == [f"{row['file']}: {row['message']}" for row in failed]
+    left = "Note: 2 left alone, because their names do not end as pictures' do: letter.pdf, notes.txt."
+    assert err.splitlines() == [left, *(f"{row['file']}: {row['message']}" for row in failed)]
     for row in failed:
         assert row["message"].endswith(".")
         assert (row["seconds"], row["identity"]) == ("", "")
@@ -206,7 +207,7 @@ def test_batch_edits_every_photo_and_names_the_bad_ones(run, tiny, tiny_folder, 
         (folder / bad).unlink()
     os.utime(folder / "a.png", ns=(before + 10**9, before + 10**9))
     code, shown, err = run("batch", folder, *options)
-    assert (code, shown, err) == (0, f"{out}  (1 done, 1 finished earlier, 0 failed)\n", "")
+    assert (code, shown, err) == (0, f"{out}  (1 done, 1 finished earlier, 0 failed)\n", f"{left}\n")
 
     # Another recipe, or other options, never mix with these.
     for other in ("--paste-back", "--mark", "--no-provenance"):
@@ -233,7 +234,7 @@ def test_an_interrupted_batch_goes_on_and_leaves_nothing_half(run, tiny_folder, 
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", interrupt)
         code, _, err = run("batch", folder, *options)
-    assert (code, err) == (1, "Interrupted.\n")
+    assert (code, err.splitlines()[-1]) == (1, "Interrupted.")
     assert sorted(path.name for path in out.iterdir()) == ["a.jpg", STATE_FILE]
     assert list(report(table)) == ["a.png"]
     code, shown, _ = run("batch", folder, *options)
@@ -260,12 +261,44 @@ def test_photos_of_one_name_do_not_meet(tmp_path):
     assert [str(path) for path in placed.values()] == ["out/A.png.webp", "out/a.jpg.webp", "out/b.webp"]
 
 
+def test_photos_of_the_longest_names_have_results(run, tiny_folder, photo, look, tmp_path):
+    """A name has at most 255 bytes, and a result's may be longer than its photo's."""
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    names = ["\U0001f642" * 62 + "x.png", "\U0001f642" * 62 + "y.png", "ü" * 125 + ".png"]
+    for name in names:
+        shutil.copy(photo, folder / name)
+    options = ("--recipe", look, "-o", out, "--domain", tiny_folder, "--format", "webp")
+    assert run("batch", folder, *options)[:2] == (0, f"{out}  (3 done, 0 finished earlier, 0 failed)\n")
+    made = {path.name for path in out.iterdir()} - {STATE_FILE}
+    assert len(made) == 3
+    assert all(name.endswith(".webp") and len(name.encode()) <= 255 for name in made)
+    assert "ü" * 125 + ".webp" in made  # fits as it is
+    assert run("batch", folder, *options)[1] == f"{out}  (0 done, 3 finished earlier, 0 failed)\n"
+    assert run("align", folder / names[0], "-o", tmp_path / "faces")[0] == 0
+    (face,) = (tmp_path / "faces").iterdir()
+    assert face.name.startswith("\U0001f642" * 58)
+    assert face.name.endswith("_face0.png")
+
+
 def test_wrong_usage_of_batch(run, tiny_folder, folder, look, tmp_path):
     options = ("--recipe", look, "-o", tmp_path / "out", "--domain", tiny_folder)
     refused(run("batch", tmp_path / "absent", *options), 2, "no folder")
     (tmp_path / "empty").mkdir()
     refused(run("batch", tmp_path / "empty", *options), 2, "no picture")
     refused(run("batch", folder, "--recipe", look, "-o", folder), 2, "folder of their own")
+    (tmp_path / "other").symlink_to(folder)
+    refused(run("batch", folder, "--recipe", look, "-o", tmp_path / "other"), 2, "folder of their own")
+    (tmp_path / "r.csv").symlink_to(look)
+    (tmp_path / "a.csv").symlink_to(folder / "a.png")
+    for written in (look, tmp_path / "r.csv", tmp_path / "a.csv", tmp_path / "out" / STATE_FILE):
+        refused(run("batch", folder, *options, "--report", written), 2, "are the same file")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "b.png").symlink_to(folder / "b.jpg")
+    refused(run("batch", folder, "--recipe", look, "-o", tmp_path / "linked"), 2, "are the same file")
+    shutil.copy(look, tmp_path / "linked" / STATE_FILE)
+    own = ("--recipe", tmp_path / "linked" / STATE_FILE, "-o", tmp_path / "linked", "--again")
+    refused(run("batch", folder, *own), 2, "are the same file")
     refused(run("batch", folder, *options, "--format", "gif"), 2, "not 'gif'")
     refused(run("batch", folder, *options, "--face", "all"), 2, "is for align, and for edit")
     refused(run("batch", folder, *options, "--report", tmp_path / "absent" / "r.csv"), 1, "There is no folder")

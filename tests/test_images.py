@@ -56,6 +56,44 @@ def test_path_text_bytes_and_picture_give_the_same(tmp_path: Path) -> None:
         assert photo.tobytes() == gradient().tobytes()
 
 
+def test_arrays_and_open_files_are_photos_too(tmp_path: Path) -> None:
+    picture = Image.effect_noise((8, 6), 60).convert("RGB")
+    picture.save(tmp_path / "photo.png")
+    data = (tmp_path / "photo.png").read_bytes()
+
+    class Place:
+        def __fspath__(self) -> str:
+            return str(tmp_path / "photo.png")
+
+    written = io.BytesIO()
+    picture.save(written, "PNG")  # leaves it at its end, as a file is after the first use
+    values = np.asarray(picture)
+    for source in (values, values[:, ::-1][:, ::-1], written, written, Place(), bytearray(data)):
+        assert open_photo(source).tobytes() == picture.tobytes()
+    with (tmp_path / "photo.png").open("rb") as file:
+        assert [open_photo(file).tobytes() for _ in range(2)] == [picture.tobytes()] * 2
+    with pytest.raises(UnreadableImage, match="open it with open"):
+        open_photo(file)  # closed by now
+    with pytest.raises(UnreadableImage, match="open it with open"), (tmp_path / "photo.png").open() as text:
+        open_photo(text)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((3, 8, 8), np.uint8),
+        np.zeros((8, 8, 3)),
+        np.zeros((0, 8, 3), np.uint8),
+        np.array(None),
+    ],
+)
+def test_other_arrays_say_what_is_needed(values: np.ndarray) -> None:
+    with pytest.raises(UnreadableImage, match=r"\(H, W, 3\) and the type uint8"):
+        open_photo(values)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
     stored = {  # how a camera stores the upright picture under each orientation

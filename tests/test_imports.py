@@ -18,7 +18,7 @@ PACKAGE = ROOT / "hyperstyle"
 LAYERS = {
     **dict.fromkeys(("errors", "version"), -3),
     "files": -2,
-    **dict.fromkeys(("bounded", "colours", "formats", "tensor_file", "traits"), -1),
+    **dict.fromkeys(("bounded", "colours", "formats", "scalars", "tensor_file", "traits"), -1),
     **dict.fromkeys(("latents", "look", "domains", "images", "device"), 0),
     "models": 1,
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from skimage import data
 
 from hyperstyle.alignment import AlignedFace, align_faces, changed_fraction, paste_back
 from hyperstyle.alignment.crop import crop_face, photo_to_quad, quad_to_photo
+from hyperstyle.animation import InPhoto
 from hyperstyle.errors import UsageError
 
 
@@ -121,6 +122,14 @@ def test_crop_wholly_outside_the_photo_changes_nothing(photo, face) -> None:
     result, mask = paste_back(photo, away, face.picture)
     assert result.tobytes() == photo.tobytes()
     assert mask.getextrema() == (0, 0)
+
+
+def test_another_photo_than_the_faces_own_is_refused(photo, face) -> None:
+    half = photo.resize((photo.width // 2, photo.height // 2))
+    with pytest.raises(UsageError, match=rf"of {photo.width} x {photo.height} pixels, and this one has {half.width} x"):
+        paste_back(half, face, face.picture)
+    with pytest.raises(UsageError, match="give that photo"):
+        InPhoto(half, face)
 
 
 def test_mask_is_soft_and_face_shaped(photo, face) -> None:

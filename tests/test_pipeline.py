@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageChops
 
 import hyperstyle
+from hyperstyle.alignment import PasteOptions
+from hyperstyle.animation import frame_count
 from hyperstyle.editing import TextEdit
 from hyperstyle.errors import (
     BadStrength,
@@ -17,12 +22,14 @@ from hyperstyle.errors import (
     ShapeMismatch,
     UnknownDomain,
     UnknownEdit,
+    UnreadableImage,
     UsageError,
     WeightsMissing,
     WrongDomain,
 )
 from hyperstyle.latents import Inversion
 from hyperstyle.pipeline import HyperStyle, choose_face
+from hyperstyle.recipes import Recipe
 
 
 def crop(seed: int, size: int = 64) -> Image.Image:
@@ -128,6 +135,111 @@ def test_bad_strengths_are_refused_everywhere(tiny, inversion, strength):
         tiny.check_look({"smile": strength})
     with pytest.raises(BadStrength, match="offset strength"):
         tiny.render(inversion, offset_strength=strength)
+
+
+NUMBERS_OF_OTHERS = [np.float32(1.5), np.float64(1.5), np.array(1.5), torch.tensor(1.5)]
+WHOLE_NUMBERS_OF_OTHERS = [np.int64(1), np.uint8(1), np.array(1), torch.tensor(1)]
+
+
+@pytest.mark.parametrize("number", NUMBERS_OF_OTHERS, ids=repr)
+def test_strengths_may_come_from_other_libraries(tiny, inversion, number):
+    assert same(tiny.render(inversion, {"smile": number}), tiny.render(inversion, {"smile": 1.5}))
+    assert same(tiny.render(inversion, offset_strength=number), tiny.render(inversion, offset_strength=1.5))
+    half = tiny.interpolate(inversion, tiny.random_face(1), number / 3)
+    assert torch.equal(half.w_plus, tiny.interpolate(inversion, tiny.random_face(1), 0.5).w_plus)
+    assert torch.equal(tiny.random_face(1, number).w_plus, tiny.random_face(1, 1.5).w_plus)
+    assert frame_count(number, 4) == 6
+    record = json.loads(Recipe("tiny", {"smile": number}, paste=PasteOptions(feather=number / 3)).to_json())
+    assert (record["edits"], record["paste"]["feather"]) == ({"smile": 1.5}, 0.5)
+
+
+@pytest.mark.parametrize("number", WHOLE_NUMBERS_OF_OTHERS, ids=repr)
+def test_whole_numbers_may_come_from_other_libraries(tiny, inversion, number):
+    assert tiny.invert(crop(0), steps=number).steps == 1
+    assert torch.equal(tiny.random_face(number).w_plus, tiny.random_face(1).w_plus)
+    assert choose_face(["big", "small"], number) == "small"
+    assert torch.equal(tiny.mix_styles(inversion, inversion, [number]).w_plus, inversion.w_plus)
+    assert frame_count(2.0, number) == 2
+    assert json.loads(Recipe("tiny", steps=number).to_json())["steps"] == 1
+
+
+@pytest.mark.parametrize("wrong", ["7", [1], np.array([1]), float("nan")], ids=repr)
+def test_other_values_in_place_of_numbers_are_refused(tiny, inversion, wrong):
+    attempts = {
+        "whole number": lambda: tiny.random_face(wrong),
+        "truncation": lambda: tiny.random_face(1, wrong),
+        "no row|no group": lambda: tiny.mix_styles(inversion, inversion, [wrong]),
+        "second face must lie": lambda: tiny.interpolate(inversion, inversion, wrong),
+        "frames per second": lambda: frame_count(2.0, wrong),
+        "up to 60 seconds": lambda: frame_count(wrong, 8),
+        "feather": PasteOptions(feather=wrong).check,
+        "colour match": PasteOptions(colour_match=wrong).check,
+    }
+    for match, attempt in attempts.items():
+        with pytest.raises(UsageError, match=match):
+            attempt()
+
+
+def test_half_numbers_count_nothing(tiny, inversion):
+    with pytest.raises(UsageError, match="whole number"):
+        tiny.random_face(1.5)
+    with pytest.raises(UsageError, match=r"no row 1\.5"):
+        tiny.mix_styles(inversion, inversion, [1.5])
+
+
+def test_a_crop_in_any_form(tiny, tmp_path):
+    target = tiny.target(crop(0))
+    crop(0).save(tmp_path / "crop.png")
+    data = (tmp_path / "crop.png").read_bytes()
+    for face in (np.asarray(crop(0)), io.BytesIO(data), data, tmp_path / "crop.png"):
+        assert torch.equal(tiny.target(face), target)
+
+
+@pytest.mark.parametrize(
+    ("face", "match"),
+    [
+        (torch.full((1, 3, 32, 32), 255.0), "values from 255 to 255.*must lie in"),
+        (torch.full((1, 3, 32, 32), -1.2), "must lie in"),
+        (torch.full((1, 3, 32, 32), float("nan")), "not a finite number"),
+        (torch.full((1, 3, 32, 32), float("inf")), "not a finite number"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "floats"),
+        (torch.zeros(3, 32, 32), "B, 3, H, W"),
+        (torch.zeros(1, 1, 32, 32), "B, 3, H, W"),
+        (torch.zeros(0, 3, 32, 32), "holds no picture"),
+    ],
+)
+def test_tensors_that_are_no_pictures_are_refused(tiny, face, match):
+    with pytest.raises(ShapeMismatch, match=match):
+        tiny.invert(face)
+    with pytest.raises(ShapeMismatch, match=match):
+        tiny.measure(face, face)
+
+
+def test_measure_refuses_what_cannot_be_compared(tiny):
+    target = tiny.target(crop(0))
+    with pytest.raises(ShapeMismatch, match="one size"):
+        tiny.measure(target, target[..., :16])
+    with pytest.raises(ShapeMismatch, match="not a finite number"):
+        tiny.measure(target, target * float("nan"))
+    assert tiny.measure(target, target * 1.3)["l2"] > 0  # what generators draw lies a little outside
+    with pytest.raises(ShapeMismatch, match="not a Image"):
+        tiny.measure(target, crop(0))
+
+
+def test_names_in_place_of_faces_say_what_to_do(tiny, inversion):
+    for given in ("photo.jpg", None, 3):
+        with pytest.raises(UsageError, match="rebuilt face is needed"):
+            tiny.render(given)
+        with pytest.raises(UsageError, match="rebuilt face is needed"):
+            tiny.interpolate(inversion, given, 0.5)
+        with pytest.raises(UsageError, match="cut out is needed"):
+            tiny.edit(given, inversion, {"smile": 1.0})
+        with pytest.raises(UsageError, match="cut out is needed"):
+            tiny.paste_back(crop(0), given, crop(0))
+    with pytest.raises(UsageError, match=r"cut out is needed, not the text 'photo\.jpg'"):
+        tiny.invert("photo.jpg")
+    with pytest.raises(UnreadableImage, match="No photo was given"):
+        tiny.invert(None)
 
 
 def test_unknown_edit_suggests(tiny, inversion):

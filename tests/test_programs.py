@@ -26,6 +26,7 @@ import app
 import hyperstyle
 from hyperstyle.cli import main
 from hyperstyle.demo import create_demo, launch
+from hyperstyle.demo.api import ENDPOINTS
 from hyperstyle.demo.mcp_tools import PATH, own_file
 from hyperstyle.editing import TextEdit
 from hyperstyle.errors import ExtraMissing, UsageError
@@ -238,6 +239,50 @@ def test_bad_requests(client, here, endpoint, options, message):
     assert "Traceback" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "question", "code", "message"),
+    [
+        ("edit", {"nonsense": 3}, 422, "`/edit` takes no argument `nonsense`; choose from: photo, inversion"),
+        ("edit", {"foto": "x"}, 422, "did you mean 'photo'"),
+        ("edti", {}, 404, "There is no endpoint '/edti'; did you mean 'edit'"),
+        ("edit", {"photo": "https://example.org/a.jpg"}, 200, "`photo` must be an uploaded file"),
+        ("edit", {"photo": ["a.jpg"]}, 200, "`photo` must be an uploaded file"),
+        ("edit", {"photo": {"url": "https://example.org/a.jpg"}}, 200, "`photo` must be an uploaded file"),
+        ("edit", {"photo": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, 200, "could not be read"),
+        ("edit", {"photo": {"path": 5, "meta": {"_type": "gradio.FileData"}}}, 200, "could not be read"),
+        ("edit", {"inversion": "a.safetensors"}, 200, "`inversion` must be an uploaded file"),
+        ("invert", {"steps": "many"}, 200, "`steps` must be a number such as 1.5, not many"),
+        ("edit", {"offset_strength": [1]}, 200, "`offset_strength` must be a number"),
+        ("animate", {"fps": "1,5", "edit": "smile"}, 200, "`fps` must be a number"),
+        ("animate", {"fps": None, "edit": "smile", "photo": True}, 200, "frames per second, not None"),
+    ],
+)
+def test_odd_requests_over_http_are_answered_in_a_sentence(page, here, endpoint, question, code, message):
+    with httpx.Client(base_url=page[0], timeout=60) as http:
+        if question.get("photo") is True:
+            with (here / "photo.jpg").open("rb") as file:
+                (path,) = http.post("gradio_api/upload", files={"files": file}).json()
+            question = {**question, "photo": {"path": path, "meta": {"_type": "gradio.FileData"}}}
+        asked = http.post(f"gradio_api/call/v2/{endpoint}", json=question)
+        assert asked.status_code == code
+        said = asked.json().get("detail")
+        if code == 200:
+            said = http.get(f"gradio_api/call/{endpoint}/{asked.json()['event_id']}").text
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_too_few_values_in_a_row_are_counted(page):
+    with httpx.Client(base_url=page[0], timeout=60) as http:
+        event = http.post("gradio_api/call/align", json={"data": [None]}).json()["event_id"]
+        said = http.get(f"gradio_api/call/align/{event}").text
+    assert "takes 2 values in this order: photo, face; 1 were given" in said
+
+
+def test_the_offered_endpoints_are_the_known_ones(client):
+    assert {f"/{name}" for name in ENDPOINTS} == set(client.view_api(return_format="dict")["named_endpoints"])
+
+
 def test_descriptions_name_edits_methods_and_types(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert "smile (-3 to 3), age (-3 to 3)" in endpoints["/edit"]["description"]
@@ -315,7 +360,21 @@ def test_without_the_package_it_says_what_to_install(tiny, monkeypatch):
 
 def test_the_program_takes_the_flag(tiny_folder, monkeypatch):
     served_with = []
-    monkeypatch.setattr("hyperstyle.demo.serve", lambda demo, host, port, mcp: served_with.append(mcp), raising=False)
-    for flags, wanted in (([], False), (["--mcp"], True)):
+    monkeypatch.setattr("hyperstyle.demo.serve", lambda demo, host, port, *how: served_with.append(how), raising=False)
+    for flags, wanted in (
+        ([], (False, None)),
+        (["--mcp"], (True, None)),
+        (["--root-path", "/faces/"], (False, "/faces")),
+    ):
         assert app.main(["--domain", str(tiny_folder), "--port", str(free_port()), *flags]) == 0
-        assert served_with.pop() is wanted
+        assert served_with.pop() == wanted
+
+
+def test_below_a_proxy_every_address_has_its_path(talking):
+    with served(talking, root_path="/faces") as (address, _):
+        assert httpx.get(f"{address}config").json()["root"].endswith("/faces")
+
+
+def test_a_root_path_that_is_none(capsys):
+    assert app.main(["--root-path", "faces"]) == 2
+    assert "such as /faces" in capsys.readouterr().err

@@ -145,6 +145,12 @@ def test_a_mistyped_word_suggests_the_right_one(model):
         ("an elderly gentleman", "an elderly man", ()),
         ("please give her bangs", "a face with bangs", ()),
         ("redhead", "a face with red hair", ()),
+        ("isn't smiling", "a face not smiling", ()),
+        ("Isn\u2019t smiling", "a face not smiling", ()),
+        ("isnt smiling", "a face not smiling", ()),
+        ("doesn't wear glasses", "a face without glasses", ()),
+        ("not wearing glasses", "a face without glasses", ()),
+        ("a man who doesn't have a beard", "a man who without a beard", ()),
     ],
 )
 def test_what_people_type_becomes_what_captions_say(model, typed, understood, ignored):

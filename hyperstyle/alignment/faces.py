@@ -10,7 +10,7 @@ from PIL import Image
 
 from hyperstyle.alignment import crop, landmarks
 from hyperstyle.alignment.report import AlignmentReport, make_report, sharpness
-from hyperstyle.errors import NoFaceFound
+from hyperstyle.errors import NoFaceFound, UsageError
 
 Points = NDArray[np.float64]
 
@@ -34,6 +34,7 @@ class AlignedFace:
         index: Number among the faces of the photo, 0 being the largest.
         whole: The picture is the whole photo, resized; nothing was searched for or cut out.
         own: The crop at the photo's own resolution, up to `LARGEST_SIDE`; None where `picture` is no smaller.
+        photo_size: Width and height of the photo it was found in; None where nobody knows.
     """
 
     picture: Image.Image
@@ -44,6 +45,7 @@ class AlignedFace:
     index: int
     whole: bool = False
     own: Image.Image | None = None
+    photo_size: tuple[int, int] | None = None
 
     @property
     def crop_landmarks(self) -> Points:
@@ -59,6 +61,19 @@ class AlignedFace:
         finest = self.picture if self.own is None or side == self.picture.width else self.own
         return finest.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
 
+    def check_photo(self, photo: Image.Image) -> None:
+        """Refuse a photo that cannot be the one this face was found in.
+
+        Raises:
+            UsageError: It has another size.
+        """
+        if self.photo_size not in (None, photo.size):
+            width, height = self.photo_size
+            raise UsageError(
+                f"This face was found in a photo of {width} x {height} pixels, and this one has {photo.width} x "
+                f"{photo.height}; give that photo, or find the face in this one with `align`."
+            )
+
 
 def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
     """Take a photo as it is, for domains whose pictures are not aligned: cars, animals.
@@ -73,7 +88,7 @@ def whole_photo(photo: Image.Image, size_hw: tuple[int, int]) -> AlignedFace:
     box = (0.0, 0.0, float(width), float(height))
     report = AlignmentReport(0.0, 0.0, 0.0, float(height), sharpness(photo, box), 0.0, ())
     picture = photo.resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR)
-    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True)
+    return AlignedFace(picture, corners, box, np.zeros((0, 2)), report, index=0, whole=True, photo_size=photo.size)
 
 
 def align_faces(photo: Image.Image, size: int = 256) -> list[AlignedFace]:
@@ -109,4 +124,5 @@ def _align(photo: Image.Image, face: landmarks.FoundFace, index: int, size: int)
         report=make_report(photo, face.points, face.size_px, outside, face.box),
         index=index,
         own=crop.crop_face(photo, sampled, side) if side > size else None,
+        photo_size=photo.size,
     )

@@ -20,6 +20,7 @@ from hyperstyle.alignment.faces import AlignedFace
 from hyperstyle.alignment.regions import check_regions, kept_mask
 from hyperstyle.errors import UsageError, did_you_mean
 from hyperstyle.images import OWN_PIXELS
+from hyperstyle.scalars import is_number, plain_scalar
 
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
@@ -67,6 +68,11 @@ class PasteOptions:
     blend: Blend = "alpha"
     keep: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        """Settle the numbers' types."""
+        for name in ("feather", "colour_match"):
+            object.__setattr__(self, name, plain_scalar(getattr(self, name)))
+
     def check(self) -> None:
         """Refuse what cannot be done, before any work.
 
@@ -77,10 +83,10 @@ class PasteOptions:
             raise UsageError(f"There is no mask '{self.shape}'; {did_you_mean(self.shape, SHAPES)}")
         if self.blend not in BLENDS:
             raise UsageError(f"There is no blending '{self.blend}'; {did_you_mean(self.blend, BLENDS)}")
-        if not 0 <= self.feather <= MAX_FEATHER:
-            raise UsageError(f"The feather must lie between 0 and {MAX_FEATHER:g} of the crop, not {self.feather:g}.")
-        if not 0 <= self.colour_match <= 1:
-            raise UsageError(f"The colour match must lie between 0 and 1, not {self.colour_match:g}.")
+        if not is_number(self.feather) or not 0 <= self.feather <= MAX_FEATHER:
+            raise UsageError(f"The feather must lie between 0 and {MAX_FEATHER:g} of the crop, not {self.feather}.")
+        if not is_number(self.colour_match) or not 0 <= self.colour_match <= 1:
+            raise UsageError(f"The colour match must lie between 0 and 1, not {self.colour_match}.")
         check_regions(self.keep)
 
 
@@ -150,12 +156,14 @@ def paste_back_all(photo: Image.Image, edited: Sequence[EditedFace]) -> Pasted:
         edited: Each face once.
 
     Raises:
-        UsageError: An option is out of range, a picture is not square, or regions of a whole photo are to be kept.
+        UsageError: An option is out of range, a picture is not square, regions of a whole photo are to be kept, or the
+            photo has another size than the one a face was found in.
     """
     if len(edited) > 1 and any(face.whole for face, _, _ in edited):
         raise UsageError("A photo that was taken as a whole has one picture to put back, not several.")
     for face, picture, options in edited:
         options.check()
+        face.check_photo(photo)
         if not face.whole and picture.width != picture.height:
             raise UsageError(
                 f"An aligned face is square, but this picture is {picture.width} x {picture.height} pixels."

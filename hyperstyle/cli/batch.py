@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from hyperstyle.cli.shared import (
 )
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import UsageError
-from hyperstyle.files.whole import check_writable, make_folder, write_text
+from hyperstyle.files.whole import check_writable, make_folder, same_file, write_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hyperstyle.batch import Row
 
 SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
+NAMED_AT_MOST = 20  # files that are no pictures
 WRITE_EVERY_S = 1.0  # the report is written whole each time, so not after every photo of thousands
 
 
@@ -78,11 +80,16 @@ def batch(
     if picture_format not in SUFFIXES:
         raise UsageError(f"--format is {', '.join(SUFFIXES)}, not '{picture_format}'.")
     photos = work.find_photos(folder)
-    if out.resolve() == folder.resolve():
+    if same_file(out, folder):
         raise UsageError("The edited pictures need a folder of their own; give --out another one than the photos'.")
+    state = out / work.STATE_FILE
     if report is not None:
-        check_writable(report)
+        check_writable(report, recipe, state, *photos)
     results = work.place_results(photos, out, SUFFIXES[picture_format])
+    if os.path.isdir(out):
+        check_writable(state, recipe)
+        for photo, result in results.items():
+            check_writable(result, photo, recipe)
     if sign:
         check_signable(f"picture{SUFFIXES[picture_format]}")
     look = Recipe.load(recipe).without_face()
@@ -94,6 +101,13 @@ def batch(
     pipeline.check_recipe(settings.recipe)
     make_folder(out)
     work.prepare(out, settings, again)
+    others = work.other_files(folder, photos)
+    if others:
+        listed = ", ".join(others[:NAMED_AT_MOST]) + (", ..." if len(others) > NAMED_AT_MOST else "")
+        print(
+            f"Note: {len(others)} left alone, because their names do not end as pictures' do: {listed}.",
+            file=sys.stderr,
+        )
 
     source: Literal["composite", "generated"] = "composite" if paste_back else "generated"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ def download(
 
     weights_set = find_set(name)
     extras: list[Extra] = [*_chosen(text, metrics, compare)]
-    if weights is not None and not weights.is_dir():
+    if weights is not None and not os.path.isdir(weights):
         raise UsageError(f"There is no folder {weights}; give --weights the folder that has the files.")
     folder = to or default_folder()
     if verify:

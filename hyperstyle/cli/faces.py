@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from hyperstyle.cli.shared import (
 )
 from hyperstyle.domains import DEFAULT_DOMAIN
 from hyperstyle.errors import BadStrength, UsageError
-from hyperstyle.files.whole import check_writable, make_folder
+from hyperstyle.files.whole import check_writable, fit_name, make_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,8 +85,10 @@ def align(
         found = align_faces(open_photo(photo), size=size)
     chosen = found if wanted == "all" else [choose_face(found, wanted)]
     make_folder(out)
-    for one in chosen:
-        path = out / f"{photo.stem}_face{one.index}.png"
+    paths = [out / fit_name(photo.stem, f"_face{one.index}.png") for one in chosen]
+    for path in paths:
+        check_writable(path, photo)
+    for one, path in zip(chosen, paths, strict=True):
         save_picture(one.picture, path)
         print(f"{path}  ({one.report.face_px:.0f} px in the photo, turned by {one.report.yaw_deg:.0f} degrees)")
         print_warnings(one)
@@ -111,8 +114,9 @@ def invert(
 
     if out.suffix.lower() != INVERSION_SUFFIX:
         raise UsageError(f"The face is saved as a {INVERSION_SUFFIX} file; give --out a name that ends so.")
-    for path in filter(None, (out, report)):
-        check_writable(path)
+    check_writable(out, photo, report)
+    if report is not None:
+        check_writable(report, photo)
     wanted = shared.parse_one_face(face)
     watch = shared.Stopwatch()
     opened = open_photo(photo)
@@ -274,7 +278,7 @@ def edit(
         raise UsageError("A recipe brings its own edits; leave out --set, --text and what belongs to them.")
     if style is not None and generator is not None:
         raise UsageError("--style and --generator both say what draws the face; give one of them.")
-    _check_results(out, save_recipe, embed_recipe, with_face, generator)
+    _check_results(out, save_recipe, embed_recipe, with_face, generator, (source, recipe_file))
     if sign:
         check_signable(out)
     if note and not can_note(out):
@@ -378,12 +382,17 @@ def _keep_regions(face: AlignedFace, picture: Image.Image, options: PasteOptions
 
 
 def _check_results(
-    out: Path, save_recipe: Path | None, embed_recipe: bool, with_face: bool, generator: Path | None
+    out: Path,
+    save_recipe: Path | None,
+    embed_recipe: bool,
+    with_face: bool,
+    generator: Path | None,
+    read: tuple[Path | None, ...],
 ) -> None:
-    """Refuse results that could not be written, before any long work starts."""
+    """Refuse results that could not be written, or only over a file that is read, before any long work starts."""
     from hyperstyle.recipes import SUFFIX
 
-    check_writable(out)
+    check_writable(out, save_recipe, generator, *read)
     if save_recipe is None and not embed_recipe:
         if with_face:
             raise UsageError("--with-face is for a saved recipe; add --save-recipe, or save the face with `invert`.")
@@ -391,7 +400,7 @@ def _check_results(
     if embed_recipe and out.suffix.lower() != ".png":
         raise UsageError("Only PNG pictures can hold a recipe; end the name of --out in .png.")
     if save_recipe is not None:
-        check_writable(save_recipe)
+        check_writable(save_recipe, generator, *read)
         if not save_recipe.name.lower().endswith(SUFFIX):
             raise UsageError(f"A recipe is saved as a {SUFFIX} file; give --save-recipe a name that ends so.")
     if generator is not None:
@@ -472,8 +481,9 @@ def parse_prompt(word: str) -> tuple[str, float]:
 
 
 def parse_number(value: str, what: str) -> float:
-    """Understand a strength."""
+    """Understand a strength, also with a decimal comma; not 1,500, which may be either of two numbers."""
+    comma = re.fullmatch(r"\s*[+-]?\d*,\d+\s*", value) and not re.fullmatch(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", value)
     try:
-        return float(value)
+        return float(value.replace(",", ".") if comma else value)
     except ValueError:
         raise BadStrength(f"{what} must be a number, not '{value}'.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -163,6 +164,7 @@ def evaluate(
     out = out or Path("docs/results.md")
     folder = out.with_suffix("")
     make_folder(folder)
+    check_writable(out, out.with_suffix(".json"))
     pipeline = shared.load_pipeline(domain, device, weights)
     from hyperstyle.evaluation import report
 
@@ -246,11 +248,11 @@ def _photographs(
     """Measure a domain on photographs of people it was not trained on, and write a page."""
     if data is None:
         raise UsageError("--table names files in a folder; say which with --data FOLDER.")
-    if not data.is_dir():
+    if not os.path.isdir(data):
         raise UsageError(f"There is no folder {data}; name the one that holds the files of {table}.")
     out = out or Path(f"docs/results_{Path(domain).name}.md")
     make_folder(out.parent)
-    check_writable(out)
+    check_writable(out, table, out.with_suffix(".json"))
     from hyperstyle.training.photographs import people_range, read_table
 
     rows = read_table(table, ("file", "person"))
@@ -284,7 +286,7 @@ def _photographs(
 
 def _photos(pipeline: HyperStyle, folder: Path, n: int) -> list[Tensor]:
     """The largest face of each of a folder's photos; what cannot be used is named and left out."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"There is no folder {folder}; name one with photos.")
     targets: list[Tensor] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
@@ -319,7 +321,7 @@ def benchmark(
 ) -> None:
     """Time every stage from face to edited picture; prints JSON."""
     if out is not None:
-        check_writable(out)
+        check_writable(out, out.with_suffix(".md"))
     from hyperstyle import benchmark as timing
 
     with shared.progress("timing", len(timing.STAGES)) as bar:

@@ -109,6 +109,7 @@ def animate(
         raise UsageError("--paste-back needs the whole photo; give the photo instead of the saved face.")
     wanted = shared.parse_one_face(face)
     check_movie(out, fps, frame_count(seconds, fps), (2, 2))
+    check_writable(out, source, *into or [])
     motion = _motion(fixed, sweep or [], sweep_text or [], [Inversion.load(path) for path in into or []])
     motion = replace(motion, ease=check_ease(ease), ping_pong=ping_pong)
 
@@ -187,7 +188,7 @@ def mix(
     groups = [name for name, wanted in (("coarse", coarse), ("medium", medium), ("fine", fine)) if wanted]
     if groups and t is not None:
         raise UsageError("--t goes part of the way with everything; leave it out, or --coarse, --medium and --fine.")
-    check_writable(out)
+    check_writable(out, a, b)
     one, other = Inversion.load(a), Inversion.load(b)
     pipeline = shared.load_pipeline(domain, device, weights)
     if groups:

@@ -27,6 +27,7 @@ from hyperstyle.movies import check_movie
 from hyperstyle.pipeline import choose_face
 from hyperstyle.provenance import Source, save_edited
 from hyperstyle.recipes import Recipe
+from hyperstyle.scalars import is_number
 
 if TYPE_CHECKING:
     from hyperstyle.alignment import AlignedFace
@@ -43,6 +44,10 @@ PROMPTS_TYPE = {
 }
 RECIPE_TYPE = {"type": "object", "additionalProperties": True}
 METHODS_TYPE = {"type": "array", "items": {"type": "string"}}
+
+
+ENDPOINTS = ("align", "invert", "edit", "compare", "animate")
+"""Names of the methods that are offered."""
 
 
 class Endpoints:
@@ -191,7 +196,8 @@ class Endpoints:
             if paste_back and (photo is None or inversion is not None):
                 raise UsageError(texts.API_PASTE_NEEDS_PHOTO)
             motion = Sweep(str(edit), start, stop, State(_edits(edits)), ping_pong=bool(ping_pong))
-            speed, path = round(fps), Path(folder) / f"animated.{str(format)[:20].lower().lstrip('.')}"
+            speed = _whole(fps)
+            path = Path(folder) / f"animated.{str(format)[:20].lower().lstrip('.')}"
             # Whatever is wrong is said before the face is looked for.
             for state in motion.states:
                 self.pipeline.check_look(state.look)
@@ -371,13 +377,18 @@ def _steps(steps: float | None) -> int | None:
     return None if steps is None else int(steps)
 
 
+def _whole(number: Any) -> Any:
+    """The nearest whole number; what is no number stays as it is, for whoever says so."""
+    return round(number) if is_number(number) else number
+
+
 def _edits(edits: Any) -> dict[str, float]:
     if edits is None:
         return {}
     if not isinstance(edits, dict):
         raise UsageError(texts.API_BAD_EDITS.format(what=type(edits).__name__))
     for name, value in edits.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             raise UsageError(texts.API_BAD_EDITS.format(what=f"'{name}': {str(value)[:40]}"))
     return {str(name): float(value) for name, value in edits.items()}
 
@@ -392,7 +403,7 @@ def _prompts(prompts: Any) -> list[TextEdit]:
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or row.keys() - {"prompt", "strength"}:
             raise UsageError(texts.API_BAD_PROMPTS)
         strength = row.get("strength", 1.0)
-        if isinstance(strength, bool) or not isinstance(strength, int | float):
+        if not is_number(strength):
             raise UsageError(texts.API_BAD_PROMPTS)
         rows.append(TextEdit(row["prompt"], float(strength)))
     return rows

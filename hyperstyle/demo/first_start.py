@@ -45,20 +45,20 @@ class Fetching:
     trouble: str = ""
 
 
-def get_weights(name: str, weights: str | Path | None, host: str, port: int) -> None:
+def get_weights(name: str, weights: str | Path | None, host: str, port: int, root_path: str | None = None) -> None:
     """Serve a page that offers the download, if a domain's weights are published ones and not on this machine.
 
     Args:
         name: Domain or folder.
         weights: Folder the caller named for its files.
-        host, port: Where the editor will be.
+        host, port, root_path: Where the editor will be.
 
     Raises:
         UnknownDomain: There is no such domain (also what `published.prepare` raises).
     """
     domain = prepare(get_domain(name), weights, lambda files: print(f"converting {files}, once", flush=True))
     if domain.published and not is_ready(domain):
-        serve_until_ready(FirstStart(domain, prepare), host, port)
+        serve_until_ready(FirstStart(domain, prepare), host, port, root_path)
 
 
 class FirstStart:
@@ -154,14 +154,14 @@ def create_page(first: FirstStart) -> gr.Blocks:
     return page
 
 
-def serve_until_ready(first: FirstStart, host: str, port: int) -> None:
+def serve_until_ready(first: FirstStart, host: str, port: int, root_path: str | None = None) -> None:
     """Serve the page until the weights are there.
 
     Raises:
         PortTaken: The port is in use.
     """
     page = create_page(first)
-    address = launch(page, host, port, prevent_thread_lock=True, quiet=True, head_marker=MARKER)
+    address = launch(page, host, port, prevent_thread_lock=True, quiet=True, head_marker=MARKER, root_path=root_path)
     print(f"The weights of '{first.domain.name}' are not here yet; {address} says how to get them (Ctrl+C ends it)")
     try:
         first.finished.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+from hyperstyle.demo import texts
 from hyperstyle.errors import PortTaken, UsageError
 
 DEFAULT_PORT = 7860
@@ -36,6 +37,19 @@ def check_port(host: str, port: int) -> None:
                 f"Port {port} on {host} cannot be used because another program listens there; stop it, or choose "
                 f"another port, for example --port {port + 1}."
             ) from None
+
+
+def check_root_path(root_path: str | None) -> str | None:
+    """Return where a proxy shows the page, without a slash at its end; None where nobody says.
+
+    Raises:
+        UsageError: It is neither a path from the root nor a whole address.
+    """
+    if root_path is None:
+        return None
+    if not root_path.startswith(("/", "http://", "https://")) or any(letter.isspace() for letter in root_path):
+        raise UsageError(texts.BAD_ROOT_PATH.format(given=root_path[:60]))
+    return root_path.rstrip("/")
 
 
 def default_host() -> str:

@@ -12,6 +12,7 @@ import gradio as gr
 from hyperstyle.demo import texts
 from hyperstyle.demo.languages import gradio_tables, head_script
 from hyperstyle.demo.mcp_tools import check_mcp, make_plain
+from hyperstyle.demo.plain_requests import answer_unknown, read_plainly
 from hyperstyle.demo.ports import DEFAULT_PORT, check_port
 from hyperstyle.demo.theme import HEAD, css, theme
 from hyperstyle.demo.widgets import STATIC, read_static
@@ -64,9 +65,11 @@ def launch(
         "show_error": False,
         "max_file_size": MAX_FILE_BYTES,
         "i18n": gradio_tables(),
+        "app_kwargs": {"exception_handlers": dict.fromkeys((TypeError, KeyError), answer_unknown)},
         "footer_links": ["api", "settings"],
         **options,
     }
+    read_plainly(demo)
     try:
         _, address, _ = demo.launch(**settings)
     except OSError as error:
@@ -78,15 +81,19 @@ def launch(
     return str(address)
 
 
-def serve(demo: gr.Blocks, host: str, port: int, mcp: bool = False) -> None:
+def serve(demo: gr.Blocks, host: str, port: int, mcp: bool = False, root_path: str | None = None) -> None:
     """Serve the page until the program is interrupted or told to end, then forget every open page.
+
+    Args:
+        demo, host, port, mcp: As for `launch`.
+        root_path: Where a proxy shows the page, such as "/faces"; None for what GRADIO_ROOT_PATH says.
 
     Raises:
         PortTaken: The port is in use.
         ExtraMissing: `mcp` needs a package that is not installed.
     """
     # With `mcp`, Gradio itself prints the address of the tools.
-    address = launch(demo, host, port, mcp=mcp, prevent_thread_lock=True, quiet=True)
+    address = launch(demo, host, port, mcp=mcp, prevent_thread_lock=True, quiet=True, root_path=root_path)
     print(texts.SERVED.format(address=address), flush=True)
     threading.Thread(target=demo.page.handlers.warm_up, name="warm-up", daemon=True).start()
     # Containers end programs by SIGTERM, which would otherwise skip everything below.

@@ -437,9 +437,24 @@ API_BAD_EDITS = (
 API_BAD_PROMPTS = (
     '`prompts` must be a list such as [{"prompt": "a face with a beard", "strength": 1.0}]; check every entry.'
 )
+API_NO_ENDPOINT = "There is no endpoint '/{name}'; {near}"
+API_NO_ARGUMENT = "`/{name}` takes no argument `{word}`; {near}"
+API_TOO_FEW = (
+    "`/{name}` takes {count} values in this order: {names}; {given} were given. /call/v2/{name} takes them by name."
+)
+API_BAD_NUMBER = "`{name}` must be a number such as 1.5, not {what}."
+API_BAD_FILE = (
+    "`{name}` must be an uploaded file, as `handle_file` or an upload to /gradio_api/upload makes it, not {what}."
+)
+API_UNREADABLE = (
+    "A file that was named could not be read; upload it to /gradio_api/upload first and give the path that is returned."
+)
 
 # Serving
 SERVED = "HyperStyle is at {address} (Ctrl+C ends it)"
+BAD_ROOT_PATH = (
+    "--root-path is where a proxy shows the page, such as /faces or https://example.org/faces, not '{given}'."
+)
 MCP_MISSING = (
     'Serving tools for MCP needs the package `mcp`, version 1, which is not installed; run `pip install "mcp<2"` or '
     "leave out --mcp."

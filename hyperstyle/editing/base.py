@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hyperstyle.errors import BadStrength
+from hyperstyle.scalars import is_number, plain_scalar
 
 ABSURD_FACTOR = 4.0
 """A strength may leave an edit's believable range, but not by more than this factor: that is a mistyped number."""
@@ -76,7 +77,8 @@ def check_strength(what: str, strength: float, lowest: float, highest: float) ->
     Raises:
         BadStrength: Not a finite number, or outside.
     """
-    if isinstance(strength, bool) or not isinstance(strength, int | float) or not math.isfinite(strength):
+    strength = plain_scalar(strength)
+    if not is_number(strength) or not math.isfinite(strength):
         raise BadStrength(f"{what} must be an ordinary number between {lowest:g} and {highest:g}, not {strength}.")
     if not lowest <= strength <= highest:
         raise BadStrength(f"{what} must lie between {lowest:g} and {highest:g}, not {strength:g}.")

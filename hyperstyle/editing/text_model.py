@@ -286,6 +286,22 @@ class CompactTokenizer:
         return self._by_word[word]
 
 
+_CONTRACTED = re.compile(
+    r"n['\u2019\u02bc]t\b|(?<=\bis)nt\b|(?<=\bare)nt\b|(?<=\bdo)nt\b|(?<=\bdoes)nt\b|(?<=\bhas)nt\b|(?<=\bhave)nt\b",
+    re.I,
+)
+_HAS_NOT = re.compile(
+    r"\b(?:(?:do|does|did|has|have|is|are|should|must|ca|can|wo|will)\s+)?not\s+(?:wear|wearing|have|having|got|show|showing)\b"
+    r"(?:\s+any\b)?",
+    re.I,
+)
+
+
+def _spell_out(prompt: str) -> str:
+    """Say negations in words the model may know: "isn't" holds a "not", who does not wear glasses is without them."""
+    return _HAS_NOT.sub("without", _CONTRACTED.sub(" not", prompt))
+
+
 def split_words(text: str) -> list[str]:
     """Split a text into lower-case words; everything but letters separates."""
     return re.findall(r"[^\W\d_]+", text.lower())
@@ -431,7 +447,7 @@ class TextModel:
             BadPrompt: Empty, without any word, or too long.
             UnknownPrompt: None of its words that ask for something is known; carries suggestions.
         """
-        words = split_words(check_prompt(prompt))
+        words = split_words(_spell_out(check_prompt(prompt)))
         if not words:
             raise BadPrompt("The prompt holds no words; describe a face, for example 'a smiling face'.")
         words = self._replace_synonyms(words)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hyperstyle.errors import CannotWrite
+from hyperstyle.errors import CannotWrite, UsageError
 
+MAX_NAME_BYTES = 255  # of a file's name without its folder, on nearly every disk; an umlaut takes two, an emoji four
 _LONGEST_START = 50  # characters of up to four bytes, where most disks take names of up to 255
+
+
+def fit_name(start: str, end: str) -> str:
+    """A file's name out of two parts, the first of them cut where the name would be too long for a disk.
+
+    What is cut leaves a trace, so that two names that differ only there stay two; the same name is cut the same way.
+    """
+    name = start + end
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return name
+    end = "~" + hashlib.sha256(os.fsencode(start)).hexdigest()[:8] + end
+    return os.fsencode(start)[: MAX_NAME_BYTES - len(os.fsencode(end))].decode("utf-8", errors="ignore") + end
 
 
 @contextmanager
@@ -59,19 +73,45 @@ def make_folder(path: str | Path) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, *others: str | Path | None) -> None:
     """Refuse a place where no file can be written, before any long work starts.
 
+    Args:
+        path: The file.
+        others: Files that are read, or written as well, and must not be lost; None is nothing.
+
     Raises:
-        CannotWrite: No such folder, no permission, or `path` itself is a folder.
+        CannotWrite: No such folder, no permission, too long a name, or `path` itself is a folder.
+        UsageError: It is one of the others, whatever it is called.
     """
     path = Path(path)
-    if path.is_dir():
+    for other in others:
+        if other is not None and same_file(path, other):
+            raise UsageError(
+                f"{path} and {other} are the same file; choose another name for the result, so that nothing is lost."
+            )
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+        raise CannotWrite(
+            f"The name {path.name[:20]}... is too long for a file; choose one of at most {MAX_NAME_BYTES} bytes, which "
+            "are fewer letters where some have accents."
+        )
+    if os.path.isdir(path):
         raise CannotWrite(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise CannotWrite(f"There is no folder {path.parent}; create it first or choose another place.")
     if not os.access(path.parent, os.W_OK):
         raise CannotWrite(f"There is no permission to write to {path.parent}; choose another place.")
+
+
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two names stand for one file or folder: through links, or in other letters where the disk ignores case.
+
+    Of files that are not there yet, the names decide.
+    """
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # ValueError: a NUL character in a name
+        return os.path.abspath(os.path.realpath(one)) == os.path.abspath(os.path.realpath(other))
 
 
 @contextmanager
