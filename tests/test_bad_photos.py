@@ -194,7 +194,7 @@ def test_special_files_are_not_read(tmp_path: Path) -> None:
         assert_one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("source", [None, 7, [], io.BytesIO(b"x")])
+@pytest.mark.parametrize("source", [None, 7, [], object()])
 def test_no_photo_at_all(source: object) -> None:
     with pytest.raises(UnreadableImage, match="No photo was given") as caught:
         open_photo(source)  # type: ignore[arg-type]
