@@ -318,9 +318,8 @@ class _Networks:
         left, top, right, bottom = box
         side = right - left
         centre = np.array([(left + right) / 2, (top + bottom) / 2])
-        out = max(
-            1, int(min(side, 2 * 192))
-        )  # the detector reads 192 px; it shrinks without antialiasing, Pillow does not
+        # The detector reads 192 px; it shrinks without antialiasing, Pillow does not.
+        out = max(1, int(min(side, 2 * 192)))
         pixels = _cut(photo, centre, side, angle, out, outside)
         cos, sin = np.cos(angle), np.sin(angle)
         turn = np.array([[cos, sin], [-sin, cos]])
