@@ -141,7 +141,9 @@ def test_every_stage_can_ask_them(faces: FaceNetworks, people: Photographs) -> N
     assert {"l2_0", "l2_1", "l2_2"} <= set(numbers)
 
     told = PhotographFeatures(head=True).requires_grad_(False)
-    own = EmbeddingNetwork(replace(IDENTITY, input_size=32))
+    # Widths as real networks have them: stored channels last, PyTorch 2.13 corrupts memory in the backward pass of six.
+    trunk = replace(IDENTITY.trunk, stem_width=8, widths=(8, 16))
+    own = EmbeddingNetwork(replace(IDENTITY, input_size=32, trunk=trunk))
     identity = PhotoIdentityTask(own, told, PhotoPerception(batch=4), people, people, faces, lambda y: y.flip(-1))
     loss, numbers = identity.loss(0.5, random)
     assert float(numbers["disagreement"]) > 0

@@ -243,7 +243,7 @@ _ELEMENTWISE: Mapping[str, Any] = {
 def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, attributes: Mapping[str, Any], depthwise: bool) -> Tensor:
     """Convolve (B, H, W, C) with a (k, k, in, out) kernel, or (k, k, C, 1) where each channel is alone."""
     stride = int(attributes["strides"]["list"]["i"][1])
-    weight = kernel.permute(2, 3, 0, 1) if depthwise else kernel.permute(3, 2, 0, 1)
+    weight = (kernel.permute(2, 3, 0, 1) if depthwise else kernel.permute(3, 2, 0, 1)).contiguous()
     x = x.permute(0, 3, 1, 2)
     if base64.b64decode(attributes["padding"]["s"]) == b"SAME":
         size = weight.shape[-1]
