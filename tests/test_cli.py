@@ -295,7 +295,7 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
     module.run_stage = lambda stage, domain, **options: calls.append((stage, domain, options)) or options["out"]
     monkeypatch.setitem(sys.modules, "hyperstyle.training.stages", module)
     options = ("--domain", "mine", "--minutes", 1.5, "--no-resume", "--seed", 3, "--out", tmp_path, "--smoke")
-    assert run("train", "encoder", *options, "--device", "cpu")[:2] == (0, f"{tmp_path}\n")
+    assert run("train", "encoder", *options, "--device", "cpu", "--faces", tmp_path)[:2] == (0, f"{tmp_path}\n")
     assert calls == [
         (
             "encoder",
@@ -311,6 +311,7 @@ def test_train_hands_everything_on(run, monkeypatch, tmp_path):
                 "weights": None,
                 "name": None,
                 "source": None,
+                "faces": tmp_path,
             },
         )
     ]
