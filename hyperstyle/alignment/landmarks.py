@@ -205,7 +205,7 @@ def _righted(photo: Image.Image, face: FoundFace, networks: _Networks) -> FoundF
         return face
     centre, half = (np.add(face.box[:2], face.box[2:])) / 2, face.size_px * _CONTEXT_TO_TURN / 2
     box = (*(centre - half), *(centre + half))
-    best, most = None, 0.0
+    best, most = None, face.score  # what is less certain than it was would be a step back
     for turns in (0, 2, 1, 3):
         for candidate in networks.detect(photo, box, _tilt(face) + turns * np.pi / 2, _GREY):
             if candidate.score > most and _covers(face, candidate):
