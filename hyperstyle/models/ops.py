@@ -187,21 +187,18 @@ def scaled_conv(
         total = power @ energy[0].t() if shared else torch.bmm(energy, power[:, :, None])[:, :, 0]
         factor = torch.rsqrt(total + DEMODULATION_EPSILON)[:, :, None, None]
     x = x * style[:, :, None, None]
-    groups = 1
     if not shared and x.is_cuda:
         y = convolve_each(x, base, up)
-        return (blur(y, kernel, padding=1) if up else y), factor
-    if not shared:
-        groups = batch
-        x = x.reshape(1, batch * ins, *x.shape[2:])
-    if up:
-        swapped = base.transpose(1, 2).reshape(-1, outs, size, size)
-        y = F.conv_transpose2d(x, swapped, stride=2, groups=groups)
-        y = blur(y.reshape(batch, outs, *y.shape[2:]), kernel, padding=1)
     else:
-        y = F.conv2d(x, base.reshape(-1, ins, size, size), padding=size // 2, groups=groups)
+        groups = 1 if shared else batch
+        x = x if shared else x.reshape(1, batch * ins, *x.shape[2:])
+        if up:
+            swapped = base.transpose(1, 2).reshape(-1, outs, size, size)
+            y = F.conv_transpose2d(x, swapped, stride=2, groups=groups)
+        else:
+            y = F.conv2d(x, base.reshape(-1, ins, size, size), padding=size // 2, groups=groups)
         y = y.reshape(batch, outs, *y.shape[2:])
-    return y, factor
+    return (blur(y, kernel, padding=1) if up else y), factor
 
 
 def convolve_each(x: Tensor, weight: Tensor, up: bool) -> Tensor:

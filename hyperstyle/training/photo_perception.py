@@ -245,10 +245,8 @@ class PhotoIdentityTask:
         """
         with torch.no_grad():
             if self.redraw is not None:
-                again = pool_to(self.redraw(whole[: round(len(whole) * self.config.redrawn)]), whole.shape[-1]).clamp(
-                    -1, 1
-                )
-                whole = torch.cat((whole, again))
+                again = self.redraw(whole[: round(len(whole) * self.config.redrawn)])
+                whole = torch.cat((whole, pool_to(again, whole.shape[-1]).clamp(-1, 1)))
             known = [a @ a.t() for a in faces.describe(whole)]
         more = whole[len(v) :]
         if len(more):

@@ -143,8 +143,9 @@ def stage_encoder(run: Run) -> None:
     encoder = run.build("w_encoder").to(run.device)
     if not run.start("w_encoder", encoder).from_weights:
         start_from(run, "attributes", encoder)
+    train, held_out = run.photographs()
     task = PhotoEncoderTask(
-        encoder, generator, _teacher(run), _loss(run), c.encoder, run.sizes.input_size, *run.photographs()
+        encoder, generator, _teacher(run), _loss(run, train), c.encoder, run.sizes.input_size, train, held_out
     )
     run.train(task, run.loop(c.encoder_loop), "w_encoder")
 
@@ -158,14 +159,16 @@ def stage_hypernetwork(run: Run) -> None:
         later = tuple(phase for phase in config.phases if phase[1] == config.passes) or config.phases[-1:]
         config = replace(config, phases=later)
         loop = replace(loop, learning_rate=loop.learning_rate / 2)
+    train, held_out = run.photographs()
     task = PhotoHypernetworkTask(
         network,
         run.load("generator"),
         run.load("w_encoder"),
         run.load("attributes"),
-        _loss(run),
+        _loss(run, train),
         config,
-        *run.photographs(),
+        train,
+        held_out,
     )
     run.train(task, loop, "hypernetwork")
 
@@ -227,8 +230,7 @@ def _features(run: Run, head: bool = False) -> PhotographFeatures:
     return PhotographFeatures(head=head).to(run.device).requires_grad_(False)
 
 
-def _loss(run: Run) -> PhotoLoss:
-    train, _ = run.photographs()
+def _loss(run: Run, train: Photographs) -> PhotoLoss:
     return PhotoLoss(_features(run), run.load("identity"), settings(run).losses, _faces(run, train))
 
 

@@ -476,8 +476,9 @@ document.addEventListener("hs-sheet", ({ detail }) => {
   drawPrompts();
   promptRows.children[detail.prompt].querySelector(".hs-sheet").scrollIntoView({ block: "nearest" });
 });
+const TEXT_FIELDS = "input[type=text], input[type=search], textarea"; // where keys belong to the text
 const isOwnKey = ({ key, target, ctrlKey, metaKey, altKey }) =>
-  key.toLowerCase() === "g" && !ctrlKey && !metaKey && !altKey && !target.matches?.("input[type=text], input[type=search], input[type=number], textarea");
+  key.toLowerCase() === "g" && !ctrlKey && !metaKey && !altKey && !target.matches?.(`${TEXT_FIELDS}, input[type=number]`);
 document.addEventListener("keydown", (event) => isOwnKey(event) && hold());
 document.addEventListener("keyup", ({ key }) => key.toLowerCase() === "g" && release());
 document.addEventListener("keydown", (event) => {
@@ -485,8 +486,7 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   const back = key === "z" && !event.shiftKey;
   const forth = (key === "z" && event.shiftKey) || key === "y";
-  // In a text field these keys belong to the text.
-  if ((!back && !forth) || event.target.matches?.("input[type=text], input[type=search], textarea")) return;
+  if ((!back && !forth) || event.target.matches?.(TEXT_FIELDS)) return;
   event.preventDefault();
   const wanted = back ? undo : redo;
   if (!wanted.disabled) act(back ? "undo" : "redo");
