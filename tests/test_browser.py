@@ -43,6 +43,7 @@ __all__ = ["close_event_loops"]  # a fixture for every test below
 pytestmark = needs_browser
 
 ROOT = Path(__file__).resolve().parent.parent
+CLEAR = "rgba(0, 0, 0, 0)"
 PARTS = ("generator", "w_encoder", "hypernetwork", "identity", "attributes", "text")
 PATIENCE_MS = 60_000  # a busy machine is slow, and nothing here measures time
 
@@ -272,6 +273,8 @@ def test_a_slider_has_its_own_reset(visit, photos, pipeline):
     page = visit()
     rebuilt = rebuild(page, photos / "one.png")
     slider = edit_sliders(pipeline)[-1]
+    # Beside so many sliders, the box for the exact value shows its border only to who points at it.
+    assert page.eval_on_selector(f"{slider} input[inputmode]", "box => getComputedStyle(box).borderTopColor") == CLEAR
     drag(page, slider, 0.05)
     dragged = wait_for_change(page, rebuilt)
     page.click(f"{slider} .reset-button")
